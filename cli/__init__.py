@@ -1,0 +1,1 @@
+"""The command line: words in, words out. No tensor arithmetic, no torch at import."""

@@ -1,0 +1,44 @@
+"""SimGAN: train a refiner on synthetic and real images, refine whole sets, measure what it gained.
+
+Names are loaded on first use, so that `simgan.engine.config` can be read without importing torch.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from simgan.engine.config import DataPolicy, RefineConfig, TrainConfig, refine_config, train_config
+    from simgan.engine.data.sources import open_source
+    from simgan.engine.discriminator import Discriminator
+    from simgan.engine.history import HistoryBuffer
+    from simgan.engine.refiner import Refiner
+    from simgan.engine.refining import RefineResult, refine
+    from simgan.engine.trainer import RunResult, train
+
+_HOME = {
+    "DataPolicy": "simgan.engine.config",
+    "RefineConfig": "simgan.engine.config",
+    "TrainConfig": "simgan.engine.config",
+    "refine_config": "simgan.engine.config",
+    "train_config": "simgan.engine.config",
+    "open_source": "simgan.engine.data.sources",
+    "Discriminator": "simgan.engine.discriminator",
+    "HistoryBuffer": "simgan.engine.history",
+    "Refiner": "simgan.engine.refiner",
+    "RefineResult": "simgan.engine.refining",
+    "refine": "simgan.engine.refining",
+    "RunResult": "simgan.engine.trainer",
+    "train": "simgan.engine.trainer",
+}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,408 @@
+"""The one home of settings: their defaults, ranges, help texts and presets. Imports no torch.
+
+Every option of `train` and `refine` is made from these dataclass fields, so a default exists once.
+"""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from simgan.engine.errors import ConfigError
+
+MIN_HISTORY_FRACTION = 2  # the history must hold at least one half batch
+
+
+def setting(
+    default: Any,
+    help: str,
+    *,
+    group: str,
+    low: float | None = None,
+    high: float | None = None,
+    metavar: str | None = None,
+) -> Any:
+    """A dataclass field with its help text, command-line group and closed range [low, high]."""
+    metadata = {"help": help, "group": group, "low": low, "high": high, "metavar": metavar}
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataPolicy:
+    """What may be done to images and labels while they are read; nothing else ever is.
+
+    The defaults refuse whatever would need a guess. Set in a file as `data.range = "full"` or on the
+    command line as `--set data.range=full`.
+    """
+
+    size: str | None = setting(
+        None, "Resize every image to HxW pixels, for example 35x55.", group="Data", metavar="HxW"
+    )
+    channels: Literal["keep", "gray", "rgb"] = setting(
+        "keep", "Keep the channels as they are, or convert all to gray or RGB.", group="Data"
+    )
+    range: str | None = setting(
+        None,
+        "Stored values that become -1 and 1: full, minmax, percentile (0.1 to 99.9) or A..B. Required above 8 bit.",
+        group="Data",
+        metavar="full|minmax|percentile|A..B",
+    )
+    alpha: str = setting(
+        "error",
+        "Transparency: error, drop, or composite:#rrggbb.",
+        group="Data",
+        metavar="error|drop|composite:#RRGGBB",
+    )
+    frames: Literal["error", "first", "all"] = setting(
+        "error", "Files with several frames: refuse, use the first, or use all as NAME#K.", group="Data"
+    )
+    exif: Literal["auto", "apply", "ignore"] = setting(
+        "auto",
+        "EXIF rotation: auto applies it to unlabelled images and refuses labelled ones.",
+        group="Data",
+    )
+    max_bad: float = setting(
+        0.01, "Largest share of unreadable images that is skipped.", group="Data", low=0.0, high=1.0
+    )
+    max_pixels: int = setting(
+        64_000_000, "Refuse images of more pixels, before they are decoded.", group="Data", low=1
+    )
+    missing_labels: Literal["error", "skip"] = setting(
+        "error", "Images without a label in a labelled set: refuse, or skip them.", group="Data"
+    )
+    key: str | None = setting(
+        None, "Name of the image array in an .npz or HDF5 file.", group="Data", metavar="NAME"
+    )
+    limit: int | None = setting(None, "Use only the first N images.", group="Data", low=1, metavar="N")
+
+    def __post_init__(self) -> None:
+        check_fields(self, prefix="data.")
+        if self.size is not None:
+            parse_size(self.size, "data.size")
+        if self.range is not None:
+            parse_range(self.range)
+        if self.alpha not in ("error", "drop"):
+            parse_composite(self.alpha)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """Everything that decides what a training run does (Algorithm 1 and the networks of the paper).
+
+    Losses are summed over patches and pixels and averaged over the images of a batch; `lambda_reg` is
+    stated in that convention.
+
+    Raises:
+        ConfigError: a value is of the wrong type or outside its range.
+    """
+
+    preset: Literal["demo", "gaze", "hand"] = setting(
+        "gaze", "Networks and schedule to start from.", group="Main"
+    )
+    synthetic: str | None = setting(
+        None, "Labelled synthetic images (folder or file).", group="Main", metavar="PATH"
+    )
+    real: str | None = setting(None, "Unlabelled real images.", group="Main", metavar="PATH")
+    out: str | None = setting(
+        None, "Run folder to create (default: the next runs/NNNN-PRESET).", group="Main", metavar="RUN"
+    )
+    steps: int = setting(10_000, "T: steps of Algorithm 1.", group="Main", low=0, metavar="T")
+    seed: int = setting(0, "Seed of every random generator.", group="Main", low=0, high=2**63 - 1)
+
+    batch: int = setting(512, "b: images in a mini-batch.", group="Algorithm", low=2)
+    k_g: int = setting(2, "K_g: refiner updates per step.", group="Algorithm", low=1)
+    k_d: int = setting(1, "K_d: discriminator updates per step.", group="Algorithm", low=1)
+    optimizer: Literal["adam", "sgd"] = setting("adam", "Optimizer of both networks.", group="Algorithm")
+    lr: float = setting(1e-3, "Constant learning rate.", group="Algorithm", low=1e-12, high=10.0)
+    lambda_reg: float = setting(
+        0.3, "lambda: weight of the self-regularization.", group="Algorithm", low=0.0, high=1e9
+    )
+    history: bool = setting(
+        True, "Show the discriminator a history of refined images.", group="Algorithm"
+    )
+    history_capacity: int = setting(
+        25_600, "B: refined images kept in the history.", group="Algorithm", low=1
+    )
+    adversarial: Literal["local", "global"] = setting(
+        "local", "Realism loss per patch, or one for the whole image.", group="Algorithm"
+    )
+    feature_transform: str = setting(
+        "identity",
+        "psi: identity, derivative, mean-channel, or a .pt2 file of torch.export.",
+        group="Algorithm",
+        metavar="identity|derivative|mean-channel|FILE.pt2",
+    )
+    pretrain_refiner_steps: int = setting(
+        1_000, "Refiner updates on self-regularization only, before step 1.", group="Algorithm", low=0
+    )
+    pretrain_discriminator_steps: int = setting(
+        200, "Discriminator updates before step 1.", group="Algorithm", low=0
+    )
+
+    width: int = setting(64, "Features of the refiner.", group="Networks", low=1, high=4096)
+    blocks: int = setting(4, "Residual blocks of the refiner.", group="Networks", low=0, high=256)
+    kernel: int = setting(3, "Filter size of the refiner (odd).", group="Networks", low=1, high=31)
+    discriminator: Literal["gaze", "hand"] = setting(
+        "gaze", "Which of the paper's discriminators.", group="Networks"
+    )
+    output_activation: Literal["tanh", "none"] = setting(
+        "tanh", "Last operation of the refiner.", group="Networks"
+    )
+
+    device: str = setting("auto", "auto, cpu, cuda or cuda:N.", group="Performance", metavar="DEVICE")
+    amp: bool = setting(
+        False, "Mixed precision: bf16, or fp16 with a loss scaler where bf16 is missing.", group="Performance"
+    )
+    channels_last: bool = setting(False, "NHWC memory format.", group="Performance")
+    compile: bool = setting(False, "torch.compile both networks.", group="Performance")
+    deterministic: bool = setting(
+        False, "Bitwise repeatable: same machine, versions and thread count.", group="Performance"
+    )
+    backend: str | None = setting(
+        None, "Backend of the fused operations.", group="Performance", metavar="NAME"
+    )
+
+    log_every: int = setting(50, "Steps between lines of metrics.", group="Output", low=1)
+    sample_every: int = setting(500, "Steps between sample grids.", group="Output", low=1)
+    checkpoint_every: int = setting(500, "Steps between checkpoints.", group="Output", low=1)
+    keep: int = setting(3, "Newest checkpoints to keep.", group="Output", low=1)
+    tensorboard: bool = setting(
+        True, "Write TensorBoard files when TensorBoard is installed.", group="Output"
+    )
+
+    data: DataPolicy = field(default_factory=DataPolicy)
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        if self.batch % 2:
+            raise ConfigError(f"batch must be even (half of it comes from the history), got {self.batch}")
+        if self.kernel % 2 == 0:
+            raise ConfigError(f"kernel must be odd, got {self.kernel}")
+        if self.history and self.history_capacity < self.batch // MIN_HISTORY_FRACTION:
+            raise ConfigError(
+                f"history_capacity must be at least half a batch ({self.batch // 2}), "
+                f"got {self.history_capacity}"
+            )
+        known = ("identity", "derivative", "mean-channel")
+        if self.feature_transform not in known and not self.feature_transform.endswith(".pt2"):
+            raise ConfigError(
+                f"feature_transform must be one of {', '.join(known)} or a .pt2 file, "
+                f"got {self.feature_transform!r}"
+            )
+        parse_device(self.device)
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    # The paper's gaze networks; the defaults above are its schedule.
+    "gaze": {},
+    # The paper's hand networks: 224x224 depth, 7x7 filters, 10 blocks. Activations at batch 512 need an 80 GB GPU.
+    "hand": {
+        "width": 64,
+        "blocks": 10,
+        "kernel": 7,
+        "discriminator": "hand",
+        "batch": 32,
+        "history_capacity": 1_600,
+        "pretrain_refiner_steps": 500,
+        "pretrain_discriminator_steps": 200,
+    },
+    # Small enough for a laptop without a GPU: minutes, not hours.
+    "demo": {
+        "steps": 240,
+        "batch": 32,
+        "width": 32,
+        "blocks": 3,
+        "history_capacity": 640,
+        "pretrain_refiner_steps": 60,
+        "pretrain_discriminator_steps": 20,
+        "log_every": 20,
+        "sample_every": 120,
+        "checkpoint_every": 120,
+        "lambda_reg": 0.3,
+    },
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefineConfig:
+    """What `refine` reads, which weights it uses and what it writes.
+
+    Raises:
+        ConfigError: a value is of the wrong type or outside its range.
+    """
+
+    run: str | None = setting(
+        None, "Run folder whose newest checkpoint is used (default: the latest run).", group="Main", metavar="RUN"
+    )
+    checkpoint: str | None = setting(
+        None, "One checkpoint folder, instead of the newest of a run.", group="Main", metavar="DIR"
+    )
+    input: str | None = setting(
+        None, "Images to refine (default: the run's own synthetic set).", group="Main", metavar="PATH"
+    )
+    output: str | None = setting(
+        None, "Folder or file to write (default: RUN/refined).", group="Main", metavar="PATH"
+    )
+    format: Literal["same", "png", "npz", "npy", "hdf5"] = setting(
+        "same", "Container and encoding of the output.", group="Main"
+    )
+    batch: int = setting(256, "Images refined at once; split when memory is short.", group="Performance", low=1)
+    tile: int | None = setting(
+        None, "Refine larger images in tiles of about N x N pixels.", group="Performance", low=32, metavar="N"
+    )
+    workers: int = setting(
+        0, "Threads that decode and encode (0: one per core).", group="Performance", low=0, high=1024
+    )
+    device: str = setting("auto", "auto, cpu, cuda or cuda:N.", group="Performance", metavar="DEVICE")
+    amp: bool = setting(False, "bf16 (or fp16) arithmetic.", group="Performance")
+    channels_last: bool = setting(False, "NHWC memory format.", group="Performance")
+    compile: bool = setting(False, "torch.compile the refiner.", group="Performance")
+    deterministic: bool = setting(False, "Bitwise repeatable on this machine.", group="Performance")
+    backend: str | None = setting(
+        None, "Backend of the fused operations.", group="Performance", metavar="NAME"
+    )
+    data: DataPolicy = field(default_factory=DataPolicy)
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        parse_device(self.device)
+        if self.run is not None and self.checkpoint is not None:
+            raise ConfigError("--run and --checkpoint exclude each other, got both")
+
+
+def train_config(values: Mapping[str, Any] | None = None) -> TrainConfig:
+    """A TrainConfig from plain values: the preset they name, overridden by the rest.
+
+    Without `preset`, it is `gaze` when data is given and `demo` (the embedded eyes) when not.
+
+    Args:
+        values: field names to values; `data` may be a mapping of DataPolicy fields.
+    Raises:
+        ConfigError: an unknown name (with the nearest known one) or a bad value.
+    """
+    values = dict(values or {})
+    check_names(TrainConfig, values)
+    if values.get("preset") is None:
+        has_data = values.get("synthetic") is not None or values.get("real") is not None
+        values["preset"] = "gaze" if has_data else "demo"
+    if values["preset"] not in PRESETS:
+        raise ConfigError(f"preset must be one of {', '.join(PRESETS)}, got {values['preset']!r}")
+    merged = {**PRESETS[values["preset"]], **values}
+    return TrainConfig(**_with_policy(merged))
+
+
+def refine_config(values: Mapping[str, Any] | None = None) -> RefineConfig:
+    """A RefineConfig from plain values; see `train_config`."""
+    values = dict(values or {})
+    check_names(RefineConfig, values)
+    return RefineConfig(**_with_policy(values))
+
+
+def _with_policy(values: dict[str, Any]) -> dict[str, Any]:
+    policy = values.get("data")
+    if isinstance(policy, Mapping):
+        check_names(DataPolicy, policy, prefix="data.")
+        values["data"] = DataPolicy(**policy)
+    return values
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """Plain values of a config, nested policy included; `train_config(to_dict(c)) == c`."""
+    return dataclasses.asdict(config)
+
+
+def to_json(config: Any) -> str:
+    """Stable JSON text of a config, two-space indented, keys in field order."""
+    return json.dumps(to_dict(config), indent=2) + "\n"
+
+
+def check_names(cls: type, values: Mapping[str, Any], prefix: str = "") -> None:
+    """Refuse names that are not fields of `cls`, naming the nearest one."""
+    import difflib
+
+    names = [f.name for f in dataclasses.fields(cls)]
+    for name in values:
+        if name not in names:
+            near = difflib.get_close_matches(str(name), names, n=1)
+            hint = f" Did you mean {prefix}{near[0]}?" if near else ""
+            raise ConfigError(f"unknown setting {prefix}{name}.{hint}")
+
+
+def check_fields(config: Any, prefix: str = "") -> None:
+    """Check every field of a config against its annotation and range."""
+    hints = get_type_hints(type(config))
+    for item in dataclasses.fields(config):
+        value = getattr(config, item.name)
+        name = prefix + item.name
+        _check_type(name, value, hints[item.name])
+        low, high = item.metadata.get("low"), item.metadata.get("high")
+        if value is None or isinstance(value, bool) or not isinstance(value, int | float):
+            continue
+        if not (value == value) or (low is not None and value < low) or (high is not None and value > high):
+            if high is None:
+                raise ConfigError(f"{name} must be at least {low}, got {value}")
+            raise ConfigError(f"{name} must be between {low} and {high}, got {value}")
+
+
+def _check_type(name: str, value: Any, hint: Any) -> None:
+    options = get_args(hint)
+    if get_origin(hint) is Literal:
+        if value not in options:
+            raise ConfigError(f"{name} must be one of {', '.join(options)}, got {value!r}")
+        return
+    allowed = options or (hint,)
+    if isinstance(value, bool) and bool not in allowed:
+        raise ConfigError(f"{name} must be {_type_name(allowed)}, got {value!r}")
+    if float in allowed and isinstance(value, int):
+        return
+    if not isinstance(value, allowed):
+        raise ConfigError(f"{name} must be {_type_name(allowed)}, got {value!r}")
+
+
+def _type_name(allowed: tuple[Any, ...]) -> str:
+    words = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+    return " or ".join(words.get(kind, kind.__name__) for kind in allowed if kind is not type(None))
+
+
+def parse_size(text: str, name: str) -> tuple[int, int]:
+    """'35x55' -> (35, 55): height, width."""
+    height, _, width = text.lower().partition("x")
+    if not (height.isdigit() and width.isdigit() and int(height) > 0 and int(width) > 0):
+        raise ConfigError(f"{name} must be HxW, for example 35x55, got {text!r}")
+    return int(height), int(width)
+
+
+def parse_range(text: str) -> str | tuple[float, float]:
+    """'full', 'minmax', 'percentile' as they are; 'A..B' -> (A, B) with A < B."""
+    if text in ("full", "minmax", "percentile"):
+        return text
+    low, dots, high = text.partition("..")
+    try:
+        bounds = (float(low), float(high))
+    except ValueError:
+        bounds = (0.0, 0.0)
+    if not dots or not bounds[0] < bounds[1]:
+        raise ConfigError(
+            f"data.range must be full, minmax, percentile or A..B with A < B, got {text!r}"
+        )
+    return bounds
+
+
+def parse_composite(text: str) -> tuple[int, int, int]:
+    """'composite:#rrggbb' -> (r, g, b)."""
+    head, _, color = text.partition(":#")
+    try:
+        value = int(color, 16) if head == "composite" and len(color) == 6 else -1
+    except ValueError:
+        value = -1
+    if value < 0:
+        raise ConfigError(f"data.alpha must be error, drop or composite:#rrggbb, got {text!r}")
+    return value >> 16, (value >> 8) & 255, value & 255
+
+
+def parse_device(text: str) -> None:
+    """Refuse anything but auto, cpu, cuda and cuda:N."""
+    index = text.removeprefix("cuda:")
+    if text not in ("auto", "cpu", "cuda") and not (index != text and index.isdigit()):
+        raise ConfigError(f"device must be auto, cpu, cuda or cuda:N, got {text!r}")

@@ -1,0 +1,1 @@
+"""Images in and out: sources, packed arrays, endless batches, sinks."""

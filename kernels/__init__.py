@@ -1,0 +1,1 @@
+"""Stateless operations on tensors; they know nothing of the training loop."""
