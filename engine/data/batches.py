@@ -1,0 +1,197 @@
+"""Endless shuffled mini-batches, resident on the device or streamed to it.
+
+The order is a pure function of seed and position, so that the position - one integer - is all there is to
+save, and a resumed run draws exactly the images it would have drawn.
+"""
+
+import hashlib
+import queue
+import threading
+import time
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from simgan.engine.data.packing import ImageArray
+
+RESIDENT_SHARE = 0.4  # of the free device memory that the images may take
+PREFETCH = 3  # batches on their way to the device
+
+
+class Order:
+    """Which images come when: one permutation of the set per epoch, drawn from (seed, name, epoch).
+
+    Args:
+        count: images in the set.
+        seed: of the run.
+        name: keeps the orders of several sets apart.
+    """
+
+    def __init__(self, count: int, seed: int, name: str) -> None:
+        self.count = count
+        self.seed = seed
+        self.name = name
+        self._cached: tuple[int, Tensor] | None = None
+
+    def epoch(self, number: int) -> Tensor:
+        """The permutation of one epoch, int64 [count]."""
+        if self._cached is None or self._cached[0] != number:
+            key = hashlib.blake2b(f"{self.seed}/{self.name}/{number}".encode(), digest_size=8).digest()
+            generator = torch.Generator().manual_seed(int.from_bytes(key) >> 1)
+            self._cached = (number, torch.randperm(self.count, generator=generator))
+        return self._cached[1]
+
+    def slice(self, position: int, length: int) -> Tensor:
+        """Indices of the `length` images from `position` on, across epochs, int64 [length]."""
+        parts = []
+        while length > 0:
+            epoch, offset = divmod(position, self.count)
+            part = self.epoch(epoch)[offset : offset + length]
+            parts.append(part)
+            position += len(part)
+            length -= len(part)
+        return torch.cat(parts)
+
+
+class Batches:
+    """Endless batches of one image set, float [batch, C, H, W] in [-1, 1] on the device.
+
+    Args:
+        array: the packed images.
+        seed: of the run.
+        name: of the order; the synthetic and the real set have different ones.
+        device: where the batches go.
+        resident: keep all images on the device (default: when they fit).
+
+    Attributes:
+        position: images drawn so far; set it to continue elsewhere.
+        waited: seconds spent waiting for data.
+    """
+
+    def __init__(
+        self,
+        array: ImageArray,
+        *,
+        seed: int,
+        name: str,
+        device: torch.device,
+        resident: bool | None = None,
+    ) -> None:
+        self.array = array
+        self.order = Order(len(array.names), seed, name)
+        self.device = device
+        self.resident = _fits(array, device) if resident is None else resident
+        self.waited = 0.0
+        self._position = 0
+        self._images = _as_tensor(array.images)
+        if self.resident:
+            self._images = self._images.to(device)
+        self._stream: _Stream | None = None
+
+    @property
+    def position(self) -> int:
+        return self._position
+
+    @position.setter
+    def position(self, value: int) -> None:
+        self._position = value
+        self.close()
+
+    def next(self, batch: int) -> Tensor:
+        """The next `batch` images."""
+        start = time.perf_counter()
+        if self.resident:
+            index = self.order.slice(self._position, batch).to(self.device, non_blocking=True)
+            stored = self._images.index_select(0, index)
+        else:
+            stored = self._streamed(batch)
+        self._position += batch
+        self.waited += time.perf_counter() - start
+        return to_unit(stored, self.array.value_range, self.array.images.dtype)
+
+    def _streamed(self, batch: int) -> Tensor:
+        if self._stream is None or self._stream.batch != batch:
+            self.close()
+            self._stream = _Stream(self, self._position, batch)
+        return self._stream.get()
+
+    def close(self) -> None:
+        """Stop the prefetching thread, if there is one."""
+        if self._stream is not None:
+            self._stream.stop()
+            self._stream = None
+
+
+class _Stream:
+    """A thread that gathers the coming batches from the memory map into pinned memory."""
+
+    def __init__(self, owner: Batches, position: int, batch: int) -> None:
+        self.batch = batch
+        self._owner = owner
+        self._ready: queue.Queue[Tensor | BaseException] = queue.Queue(PREFETCH)
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(position,), daemon=True)
+        self._thread.start()
+
+    def _run(self, position: int) -> None:
+        pinned = self._owner.device.type == "cuda"
+        item: Tensor | BaseException
+        while not self._stopped.is_set():
+            try:
+                index = self._owner.order.slice(position, self.batch)
+                # Ascending reads are kind to the page cache; the batch is put back in its own order.
+                ascending, places = index.sort()
+                gathered = self._owner._images.index_select(0, ascending)
+                item = torch.empty_like(gathered, pin_memory=pinned)
+                item[places] = gathered
+            except BaseException as error:  # noqa: BLE001 - handed to the consumer, which raises it
+                item = error
+            position += self.batch
+            while not self._stopped.is_set():
+                try:
+                    self._ready.put(item, timeout=0.1)
+                    break
+                except queue.Full:
+                    continue
+
+    def get(self) -> Tensor:
+        item = self._ready.get()
+        if isinstance(item, BaseException):
+            raise item
+        return item.to(self._owner.device, non_blocking=True)
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self._thread.join()
+
+
+def _as_tensor(images: np.ndarray) -> Tensor:
+    """The memory map as a tensor without a copy; uint16 travels as int16, which every operation supports."""
+    if images.dtype == np.uint16:
+        images = images.view(np.int16)
+    if not images.flags.writeable:
+        # from_numpy warns about read-only arrays; nothing here writes.
+        images = np.lib.stride_tricks.as_strided(images, writeable=True)
+    return torch.from_numpy(images)
+
+
+def _fits(array: ImageArray, device: torch.device) -> bool:
+    if device.type != "cuda":
+        return True
+    free, _ = torch.cuda.mem_get_info(device)
+    return array.images.nbytes <= RESIDENT_SHARE * free
+
+
+def to_unit(
+    stored: Tensor,  # [N, H, W, C] uint8, or uint16 seen as int16
+    value_range: tuple[float, float],
+    dtype: np.dtype | None = None,
+) -> Tensor:
+    """Stored values to float [N, C, H, W]: linear, `value_range` to [-1, 1], clamped outside of it."""
+    if stored.dtype == torch.int16:
+        stored = stored.to(torch.int32) & 0xFFFF
+    low, high = value_range
+    x = stored.permute(0, 3, 1, 2).to(torch.float32)
+    x = (x - low).mul_(2.0 / (high - low)).sub_(1.0)
+    return x.clamp_(-1.0, 1.0) if (low, high) != (0.0, 255.0) else x

@@ -1,0 +1,56 @@
+"""Rules that notice a training run going wrong, in words a user can act on."""
+
+from collections.abc import Mapping
+
+IDENTITY_CHANGE = 1.0 / 255.0  # mean |R(x) - x| in [-1, 1]: half a gray level of 8 bit
+COLLAPSE_SHARE = 0.1  # of the synthetic images' contrast
+SATURATED = 0.995
+BLIND = 0.05
+PATIENCE = 5  # ticks in a row
+
+
+class HealthRules:
+    """Checks the metrics of each tick of the adversarial phase; speaks once per spell of trouble."""
+
+    def __init__(self) -> None:
+        self._spells: dict[str, int] = {}
+
+    def check(self, metrics: Mapping[str, float]) -> list[str]:
+        """Warnings that have become due with this tick's means."""
+        due = []
+        for name, troubled, text in self._rules(metrics):
+            self._spells[name] = self._spells.get(name, 0) + 1 if troubled else 0
+            if self._spells[name] == PATIENCE:
+                due.append(text)
+        return due
+
+    @staticmethod
+    def _rules(metrics: Mapping[str, float]) -> list[tuple[str, bool, str]]:
+        change = metrics["mean_abs_change"]
+        contrast = metrics["refined_contrast"] / max(metrics["synthetic_contrast"], 1e-6)
+        real, refined = metrics["d_accuracy_real"], metrics["d_accuracy_refined"]
+        return [
+            (
+                "identity",
+                change < IDENTITY_CHANGE,
+                f"refiner is identity: mean |R(x) - x| is {change:.4f} of [-1, 1]; lower --lambda-reg",
+            ),
+            (
+                "collapse",
+                contrast < COLLAPSE_SHARE,
+                f"refined images are nearly uniform ({contrast:.0%} of the synthetic contrast); "
+                "raise --lambda-reg or lower --lr",
+            ),
+            (
+                "saturated",
+                min(real, refined) > SATURATED,
+                f"discriminator is always right (real {real:.1%}, refined {refined:.1%}); "
+                "raise --k-g, lower --lambda-reg or lower --k-d",
+            ),
+            (
+                "blind",
+                max(real, refined) > SATURATED and min(real, refined) < BLIND,
+                f"discriminator calls everything the same (real {real:.1%}, refined {refined:.1%} right); "
+                "lower --lr",
+            ),
+        ]

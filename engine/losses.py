@@ -1,0 +1,112 @@
+"""The refiner's loss (Eq. 4), the discriminator's loss (Eq. 2) and the feature transforms psi.
+
+Reduction, everywhere: sum over patches and pixels, mean over the images of the batch.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from simgan.engine.errors import ConfigError
+from simgan.kernels import REAL, REFINED, patch_cross_entropy, self_regularization
+
+FeatureTransform = Callable[[Tensor], Tensor]
+
+
+class RefinerLoss(NamedTuple):
+    """Scalars of Eq. 4: `total = realism + lambda_reg * regularization`."""
+
+    total: Tensor
+    realism: Tensor
+    regularization: Tensor
+
+
+def refiner_loss(
+    logits: Tensor,  # [N, 2, h, w] = D(refined)
+    refined: Tensor,  # [N, C, H, W]
+    synthetic: Tensor,  # [N, C, H, W]
+    lambda_reg: float,
+    psi: FeatureTransform,
+    backend: str | None = None,
+) -> RefinerLoss:
+    """Eq. 4: the realism loss, -log(1 - D) per patch, plus lambda times l1(psi(refined) - psi(synthetic))."""
+    realism = patch_cross_entropy(logits, REAL, backend=backend)
+    regularization = regularization_loss(refined, synthetic, psi, backend)
+    return RefinerLoss(realism + lambda_reg * regularization, realism, regularization)
+
+
+def regularization_loss(
+    refined: Tensor, synthetic: Tensor, psi: FeatureTransform, backend: str | None = None
+) -> Tensor:
+    """l1(psi(refined) - psi(synthetic)): the second term of Eq. 4, without lambda."""
+    with torch.no_grad():
+        target = psi(synthetic)
+    return self_regularization(psi(refined), target, backend=backend)
+
+
+def discriminator_loss(
+    refined_logits: Tensor,  # [N, 2, h, w]
+    real_logits: Tensor,  # [M, 2, h, w]
+    backend: str | None = None,
+) -> Tensor:
+    """Eq. 2: -log D for refined images, -log(1 - D) for real ones; D is the probability of REFINED."""
+    return patch_cross_entropy(refined_logits, REFINED, backend=backend) + patch_cross_entropy(
+        real_logits, REAL, backend=backend
+    )
+
+
+def identity(x: Tensor) -> Tensor:
+    """psi of the gaze experiments: the image itself."""
+    return x
+
+
+def derivative(x: Tensor) -> Tensor:
+    """Image derivatives: forward differences in x and y, [N, C, H, W] -> [N, C, 2 H W - H - W]."""
+    horizontal = x[..., :, 1:] - x[..., :, :-1]
+    vertical = x[..., 1:, :] - x[..., :-1, :]
+    return torch.cat((horizontal.flatten(2), vertical.flatten(2)), dim=2)
+
+
+def mean_channel(x: Tensor) -> Tensor:
+    """Mean of the colour channels, [N, C, H, W] -> [N, 1, H, W]."""
+    return x.mean(dim=1, keepdim=True)
+
+
+_TRANSFORMS: dict[str, FeatureTransform] = {
+    "identity": identity,
+    "derivative": derivative,
+    "mean-channel": mean_channel,
+}
+
+
+def feature_transform(name: str, device: torch.device) -> FeatureTransform:
+    """psi by name, or a network of `torch.export` from a .pt2 file, its weights frozen.
+
+    Raises:
+        ConfigError: the file is missing or is not an exported program.
+    """
+    if name in _TRANSFORMS:
+        return _TRANSFORMS[name]
+    return _exported(Path(name), device)
+
+
+def _exported(path: Path, device: torch.device) -> FeatureTransform:
+    if not path.is_file():
+        raise ConfigError(f"feature_transform: {path} does not exist")
+    try:
+        network: nn.Module = torch.export.load(path).module()
+    except Exception as error:
+        # torch.export.load raises a dozen unrelated classes for a foreign file.
+        raise ConfigError(f"feature_transform: {path} is not a torch.export program: {error}") from error
+    network = network.to(device)
+    for parameter in network.parameters():
+        parameter.requires_grad_(False)
+    return network
+
+
+def effective_lambda(lambda_reg: float, pixels: int, patches: int) -> float:
+    """lambda_reg as it would read if both terms were means instead of sums (what other code often does)."""
+    return lambda_reg * pixels / patches

@@ -1,0 +1,143 @@
+"""R, the refiner: a fully convolutional residual network without stride, pooling or normalization."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from simgan.engine.errors import CheckpointError
+from simgan.kernels import residual_block
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefinerShape:
+    """What must be known to build the same refiner again; stored with its weights."""
+
+    channels: int = 1
+    width: int = 64
+    blocks: int = 4
+    kernel: int = 3
+    output_activation: Literal["tanh", "none"] = "tanh"
+
+
+class ResidualBlock(nn.Module):
+    """conv, relu, conv, + input, relu, as one fused operation (`simgan.kernels.residual_block`).
+
+    Its parameters have the names of two plain convolutions, so weights move between implementations.
+
+    Shapes: [N, C, H, W] -> [N, C, H, W].
+    """
+
+    def __init__(self, width: int, kernel: int = 3, backend: str | None = None) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(width, width, kernel, padding=kernel // 2)
+        self.conv2 = nn.Conv2d(width, width, kernel, padding=kernel // 2)
+        self.backend = backend
+
+    def forward(self, x: Tensor) -> Tensor:
+        return residual_block(
+            x,
+            self.conv1.weight,
+            _bias(self.conv1),
+            self.conv2.weight,
+            _bias(self.conv2),
+            backend=self.backend,
+        )
+
+
+def _bias(conv: nn.Conv2d) -> Tensor:
+    assert conv.bias is not None
+    return conv.bias
+
+
+class Refiner(nn.Module):
+    """The paper's refiner (section 3.1 of the paper; the defaults are its gaze network, 296,129 parameters).
+
+    conv k x k to `width` features, relu; `blocks` residual blocks; conv 1x1 back to the image's channels;
+    tanh. Zero padding keeps the size, so any H and W are accepted. The tanh is not in the paper (every
+    public implementation has it); `output_activation="none"` leaves it out.
+
+    Shapes: float [N, channels, H, W] in [-1, 1] -> the same.
+
+    Args:
+        channels: of the images, 1 or 3.
+        width: features between the first and the last convolution.
+        blocks: residual blocks.
+        kernel: filter size, odd.
+        output_activation: "tanh" or "none".
+        backend: of the residual blocks, see `simgan.kernels.dispatch`.
+    """
+
+    def __init__(
+        self,
+        channels: int = 1,
+        width: int = 64,
+        blocks: int = 4,
+        kernel: int = 3,
+        output_activation: Literal["tanh", "none"] = "tanh",
+        backend: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.shape = RefinerShape(
+            channels=channels,
+            width=width,
+            blocks=blocks,
+            kernel=kernel,
+            output_activation=output_activation,
+        )
+        self.conv_in = nn.Conv2d(channels, width, kernel, padding=kernel // 2)
+        self.blocks = nn.ModuleList(ResidualBlock(width, kernel, backend) for _ in range(blocks))
+        self.conv_out = nn.Conv2d(width, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(self.conv_in(x))
+        for block in self.blocks:
+            x = block(x)
+        x = self.conv_out(x)
+        return torch.tanh(x) if self.shape.output_activation == "tanh" else x
+
+    @property
+    def receptive_field(self) -> int:
+        """Side in pixels of the input square that one output pixel sees (19 for the gaze network)."""
+        return 1 + (self.shape.kernel - 1) * (1 + 2 * self.shape.blocks)
+
+    @classmethod
+    def load(cls, path: str | Path, backend: str | None = None) -> "Refiner":
+        """The refiner of a run folder (its newest checkpoint), a checkpoint folder or a .safetensors file.
+
+        Returns it on the CPU, in evaluation mode.
+
+        Raises:
+            CheckpointError: nothing is there, or it is damaged, unsafe or not a refiner.
+        """
+        from simgan.engine.checkpoint import verified_file
+
+        return load_refiner_file(verified_file(Path(path), "refiner.safetensors"), backend)
+
+
+def load_refiner_file(path: Path, backend: str | None = None) -> Refiner:
+    """The refiner in one .safetensors file, built from the shape in its header."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path} is not a readable safetensors file: {error}") from error
+    try:
+        refiner = Refiner(**json.loads(metadata["refiner"]), backend=backend)
+        refiner.load_state_dict(tensors)
+    except KeyError as error:
+        raise CheckpointError(f"{path} holds no refiner: its header has no {error}") from error
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path} does not fit the refiner its header describes: {error}") from error
+    return refiner.eval()
+
+
+def refiner_header(refiner: Refiner) -> dict[str, str]:
+    """The safetensors header that `load_refiner_file` builds the network from."""
+    return {"refiner": json.dumps(asdict(refiner.shape))}

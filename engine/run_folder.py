@@ -1,0 +1,184 @@
+"""The folder of a run: created once, locked while in use, found again by `--resume` and `refine`."""
+
+import json
+import os
+import platform
+import re
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from simgan.engine.config import TrainConfig, to_json, train_config
+from simgan.engine.durable import disk_error, replace_file
+from simgan.engine.errors import CheckpointError, ConfigError, LockedError
+
+RUNS = "runs"
+_NUMBERED = re.compile(r"(\d{4,})-")
+
+
+class RunFolder:
+    """Paths and files of one run.
+
+    config.json, environment.json, command.txt, metrics.jsonl, samples/, checkpoints/, tensorboard/, LOCK.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.checkpoints = path / "checkpoints"
+        self.samples = path / "samples"
+        self.metrics = path / "metrics.jsonl"
+        self.debug = path / "debug"
+
+    @classmethod
+    def create(cls, config: TrainConfig, root: str | Path = RUNS) -> "RunFolder":
+        """A new folder: `config.out`, or the next `runs/NNNN-PRESET`. Two runs never share one.
+
+        Raises:
+            ConfigError: `config.out` exists and is not empty.
+            DiskError: it cannot be written.
+        """
+        try:
+            run = cls(_named(Path(config.out)) if config.out else _numbered(Path(root), config.preset))
+            run.checkpoints.mkdir()
+            run.samples.mkdir()
+        except OSError as error:
+            raise disk_error(error, Path(config.out or root)) from error
+        replace_file(run.path / "config.json", to_json(config).encode())
+        replace_file(run.path / "environment.json", json.dumps(environment(), indent=2).encode())
+        replace_file(run.path / "command.txt", (" ".join(sys.argv) + "\n").encode())
+        return run
+
+    @classmethod
+    def open(cls, path: str | Path) -> "RunFolder":
+        """An existing run.
+
+        Raises:
+            CheckpointError: the folder does not exist or is not a run.
+        """
+        path = Path(path)
+        if not (path / "config.json").is_file():
+            reason = "is not a run folder: it has no config.json" if path.is_dir() else "does not exist"
+            raise CheckpointError(f"{path} {reason}", fix="See 'simgan-engine runs ls'.")
+        return cls(path)
+
+    def config(self) -> TrainConfig:
+        """The resolved settings the run was started with."""
+        file = self.path / "config.json"
+        try:
+            values = json.loads(file.read_bytes())
+        except ValueError as error:
+            raise CheckpointError(f"{file} is damaged: {error}") from error
+        return train_config(values)
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the run for this process; the system frees it when the process dies, however it dies.
+
+        Raises:
+            LockedError: another process holds it.
+        """
+        lock = FileLock(self.path / "LOCK")
+        note = self.path / "LOCK.json"
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise LockedError(f"{self.path} is in use{_holder(note)}") from None
+        holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%H:%M")}
+        try:
+            note.write_text(json.dumps(holder))
+            yield
+        finally:
+            note.unlink(missing_ok=True)
+            lock.release()
+
+
+def _holder(note: Path) -> str:
+    try:
+        holder = json.loads(note.read_text())
+        return f" by pid {holder['pid']} on host {holder['host']} since {holder['since']}"
+    except (OSError, ValueError, KeyError):
+        return ""
+
+
+def _named(path: Path) -> Path:
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise ConfigError(
+            f"out: {path} already exists and is not empty",
+            fix=f"Choose another folder, or continue it with --resume {path}.",
+        )
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _numbered(root: Path, preset: str) -> Path:
+    root.mkdir(parents=True, exist_ok=True)
+    while True:
+        path = root / f"{_last_number(root) + 1:04d}-{preset}"
+        try:
+            path.mkdir()  # exclusive: two starters cannot get the same folder
+            return path
+        except FileExistsError:
+            continue
+
+
+def _last_number(root: Path) -> int:
+    matches = (_NUMBERED.match(path.name) for path in root.iterdir() if path.is_dir())
+    return max((int(match[1]) for match in matches if match), default=0)
+
+
+def runs(root: str | Path = RUNS) -> list[Path]:
+    """Run folders below `root`, oldest number first."""
+    root = Path(root)
+    if not root.is_dir():
+        return []
+    found = [path for path in root.iterdir() if (path / "config.json").is_file()]
+    return sorted(found, key=lambda path: (_number(path), path.name))
+
+
+def _number(path: Path) -> int:
+    match = _NUMBERED.match(path.name)
+    return int(match[1]) if match else -1
+
+
+def latest_run(root: str | Path = RUNS) -> RunFolder:
+    """The run with the highest number.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    found = runs(root)
+    if not found:
+        raise CheckpointError(
+            f"there is no run in {Path(root).resolve()}",
+            fix="Train one with 'simgan-engine train', or name one with --run.",
+        )
+    return RunFolder(found[-1])
+
+
+def environment() -> dict[str, Any]:
+    """Versions and machine, for the record."""
+    import numpy
+    import torch
+
+    try:
+        own = version("simgan-engine")
+    except PackageNotFoundError:
+        own = "unknown"
+    return {
+        "simgan-engine": own,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": numpy.__version__,
+        "cuda": torch.version.cuda,
+        "gpu": torch.cuda.get_device_name(0) if torch.cuda.is_available() else None,
+        "cpu": torch.cpu.get_capabilities().get("cpu_name", platform.processor()),
+        "threads": torch.get_num_threads(),
+        "system": platform.platform(),
+    }

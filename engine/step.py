@@ -1,0 +1,164 @@
+"""One optimizer update of the refiner or of the discriminator, without waiting for the device."""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from simgan.engine.discriminator import Discriminator
+from simgan.engine.history import HistoryBuffer
+from simgan.engine.losses import (
+    FeatureTransform,
+    discriminator_loss,
+    identity,
+    refiner_loss,
+    regularization_loss,
+)
+from simgan.engine.precision import Precision
+from simgan.engine.refiner import Refiner
+from simgan.kernels import REAL, REFINED
+
+Metrics = dict[str, Tensor]
+
+
+@dataclass
+class Players:
+    """The two networks, how they are updated, and what they share.
+
+    Attributes:
+        run_refiner, run_discriminator: what is called forward: the networks, or their compiled versions.
+        scaler_r, scaler_d: loss scalers, active for fp16 only.
+        history: None when the run keeps no history.
+    """
+
+    refiner: Refiner
+    discriminator: Discriminator
+    optimizer_r: torch.optim.Optimizer
+    optimizer_d: torch.optim.Optimizer
+    precision: Precision
+    lambda_reg: float
+    history: HistoryBuffer | None = None
+    psi: FeatureTransform = identity
+    backend: str | None = None
+    run_refiner: nn.Module = field(init=False)
+    run_discriminator: nn.Module = field(init=False)
+    scaler_r: torch.amp.GradScaler = field(init=False)
+    scaler_d: torch.amp.GradScaler = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.run_refiner, self.run_discriminator = self.refiner, self.discriminator
+        needed, kind = self.precision.needs_scaler, self.precision.device.type
+        self.scaler_r = torch.amp.GradScaler(kind, enabled=needed)
+        self.scaler_d = torch.amp.GradScaler(kind, enabled=needed)
+
+    def compile(self) -> None:
+        """Run both networks through torch.compile from now on; their weights and names stay."""
+        self.run_refiner = torch.compile(self.refiner)
+        self.run_discriminator = torch.compile(self.discriminator)
+
+
+def pretrain_refiner_step(players: Players, synthetic: Tensor) -> Metrics:
+    """One refiner update on the self-regularization only, before Algorithm 1.
+
+    Args:
+        synthetic: [b, C, H, W].
+    """
+    with players.precision.autocast():
+        refined = players.run_refiner(synthetic)
+        loss = regularization_loss(refined, synthetic, players.psi, players.backend)
+    _update(players.optimizer_r, players.scaler_r, loss)
+    return {
+        "refiner_loss": loss.detach(),
+        "self_regularization": loss.detach(),
+        **_appearance(refined.detach(), synthetic),
+    }
+
+
+def refiner_step(players: Players, synthetic: Tensor) -> Metrics:
+    """One refiner update on Eq. 4; gradients pass through the discriminator but not into it.
+
+    Args:
+        synthetic: [b, C, H, W].
+    """
+    _freeze(players.discriminator, True)
+    with players.precision.autocast():
+        refined = players.run_refiner(synthetic)
+        logits = players.run_discriminator(refined)
+        loss = refiner_loss(
+            logits, refined, synthetic, players.lambda_reg, players.psi, players.backend
+        )
+    _update(players.optimizer_r, players.scaler_r, loss.total)
+    _freeze(players.discriminator, False)
+    return {
+        "refiner_loss": loss.total.detach(),
+        "realism_loss": loss.realism.detach(),
+        "self_regularization": loss.regularization.detach(),
+        **_appearance(refined.detach(), synthetic),
+    }
+
+
+def discriminator_step(
+    players: Players, synthetic: Tensor, real: Tensor, *, use_history: bool = True
+) -> Metrics:
+    """One discriminator update on Eq. 2 (section 2.3: half of the refined images come from the history).
+
+    With b/2 images in the history only b/2 synthetic ones are refined; those b/2 then take the places of
+    b/2 random entries. Before that the whole batch comes from the refiner.
+
+    Args:
+        synthetic: [b, C, H, W]; the first half is used once the history can give the other.
+        real: [b, C, H, W].
+        use_history: False during pre-training, when there is no history yet.
+    """
+    history = players.history if use_history else None
+    half = real.shape[0] // 2
+    from_history = history is not None and len(history) >= half
+    with torch.no_grad(), players.precision.autocast():
+        current = players.run_refiner(synthetic[:half] if from_history else synthetic).float()
+    refined = current
+    if history is not None and from_history:
+        refined = torch.cat((current, history.sample(half).to(current.dtype)))
+    images = players.precision.images(torch.cat((refined, real)))
+    with players.precision.autocast():
+        refined_logits, real_logits = players.run_discriminator(images).split(
+            (refined.shape[0], real.shape[0])
+        )
+        loss = discriminator_loss(refined_logits, real_logits, players.backend)
+    _update(players.optimizer_d, players.scaler_d, loss)
+    if history is not None:
+        history.push(current[:half], players.backend)
+    return {
+        "discriminator_loss": loss.detach(),
+        "d_accuracy_real": accuracy(real_logits, REAL),
+        "d_accuracy_refined": accuracy(refined_logits, REFINED),
+    }
+
+
+def accuracy(logits: Tensor, target: int) -> Tensor:
+    """Share of patches that the discriminator gets right, a scalar in [0, 1]."""
+    refined_wins = logits.detach()[:, REFINED] > logits.detach()[:, REAL]
+    right = refined_wins if target == REFINED else ~refined_wins
+    return right.float().mean()
+
+
+def _appearance(refined: Tensor, synthetic: Tensor) -> Metrics:
+    """What the health rules and the progress line look at."""
+    refined = refined.float()
+    return {
+        "mean_abs_change": (refined - synthetic).abs().mean(),
+        "refined_contrast": refined.std(),
+        "synthetic_contrast": synthetic.std(),
+    }
+
+
+def _freeze(network: nn.Module, frozen: bool) -> None:
+    """A frozen network passes gradients on without computing those of its own weights."""
+    for parameter in network.parameters():
+        parameter.requires_grad_(not frozen)
+
+
+def _update(optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler, loss: Tensor) -> None:
+    optimizer.zero_grad(set_to_none=True)
+    scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+    scaler.step(optimizer)
+    scaler.update()
