@@ -1,1 +1,15 @@
 """Stateless operations on tensors; they know nothing of the training loop."""
+
+from simgan.kernels.history_replace import history_replace_
+from simgan.kernels.patch_cross_entropy import REAL, REFINED, patch_cross_entropy
+from simgan.kernels.residual_block import residual_block
+from simgan.kernels.self_regularization import self_regularization
+
+__all__ = [
+    "REAL",
+    "REFINED",
+    "history_replace_",
+    "patch_cross_entropy",
+    "residual_block",
+    "self_regularization",
+]
