@@ -1,0 +1,179 @@
+"""Built-in eye images with exact gaze labels: a demo and a test bed, drawn by formulas, never real.
+
+Two kinds play the two sides of SimGAN. "synthetic" is what a simple simulator makes: clean, smooth,
+noiseless. "camera" plays the unlabelled real set: other eyes with texture, lashes, glints, shadows,
+uneven light, defocus and sensor noise. No result on them says anything about real eyes.
+
+The gaze labels and eye shapes of both kinds come from one distribution, on purpose. Were the labels
+distributed differently (label shift), the discriminator could tell the sets apart by gaze alone and
+teach the refiner to move the pupil, which makes the labels wrong. The kinds differ in appearance
+only, so a refiner can bridge the gap while the labels stay true.
+"""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal, get_args
+from urllib.parse import parse_qsl
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simgan.engine.data import eye_camera, eye_geometry, eye_shading
+from simgan.engine.data.eye_looks import LOOK_DRAWS, draw_looks
+from simgan.engine.data.eye_random import normals, raw_draws, uniforms
+from simgan.engine.errors import DataError
+
+Kind = Literal["synthetic", "camera"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+SCHEME = "procedural:"
+CHUNK = 16  # images drawn together: their maps stay in the cache of one core
+PARAMETER_DRAWS = 128  # words reserved for shapes and looks, so that new looks keep the noise
+VERSION = 1  # raised when the pictures change, so that packed copies are not reused
+
+Images = NDArray[np.uint8]
+
+
+class ProceduralEyes:
+    """A source of `count` procedural eyes; image i depends on kind, seed, i and the size alone.
+
+    Images are uint8 [height, width, 1]. Labels: `gaze` float32 [N, 2] (pitch, yaw) in radians, pitch
+    positive upwards, yaw positive towards the right of the image; `pupil_center` float32 [N, 2]
+    (x, y) in pixels, (0, 0) being the middle of the top left pixel. The labels of the camera's eyes
+    are for evaluation only: training never looks at them.
+
+    The random words come from Philox and the pixels from + - * / sqrt, so images repeat exactly on
+    one machine; another CPU family or numpy version may round a gray value differently by one.
+
+    Args:
+        kind: "synthetic" or "camera".
+        count: number of images, at least 1.
+        seed: 0 to 2**63 - 1.
+        height, width: image size in pixels, at least 8; eyes are drawn to scale.
+
+    Raises:
+        DataError: an argument is outside its range.
+    """
+
+    format = "procedural-eyes"
+    path: Path | None = None
+
+    def __init__(
+        self, kind: str, count: int, seed: int = 0, height: int = 35, width: int = 55
+    ) -> None:
+        if kind not in KINDS:
+            raise DataError(f"procedural eyes are synthetic or camera, got {kind!r}")
+        for name, value, low, high in (
+            ("count", count, 1, 100_000_000),
+            ("seed", seed, 0, 2**63 - 1),
+            ("height", height, 8, 4096),
+            ("width", width, 8, 4096),
+        ):
+            if not low <= value <= high:
+                raise DataError(f"{name} of procedural eyes must be {low} to {high}, got {value}")
+        self.kind = kind
+        self.seed = seed
+        self.height = height
+        self.width = width
+        self.location = f"{SCHEME}{kind}?count={count}&seed={seed}"
+        if (height, width) != (eye_geometry.MODEL_HEIGHT, eye_geometry.MODEL_WIDTH):
+            self.location += f"&height={height}&width={width}"
+        self.names = [f"eye_{index:06d}.png" for index in range(count)]
+        self.labels = self._labels()
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def read(self, index: int) -> Images:
+        """Image uint8 [height, width, 1]; safe to call from several threads."""
+        return self._draw(np.array([range(len(self))[index]]))[0]
+
+    def images(self, progress: Callable[[int, int], None] | None = None) -> Images:
+        """All images uint8 [N, height, width, 1], equal to `read` of each but faster.
+
+        Args:
+            progress: called with (images done, all images) now and then.
+        """
+        result = np.empty((len(self), self.height, self.width, 1), np.uint8)
+        for start in range(0, len(self), CHUNK):
+            indices = np.arange(start, min(start + CHUNK, len(self)))
+            result[start : start + CHUNK] = self._draw(indices)
+            if progress is not None:
+                progress(int(indices[-1]) + 1, len(self))
+        return result
+
+    def sidecars(self, index: int) -> list[tuple[str, Path]]:
+        """None: the labels are not files."""
+        return []
+
+    def shared_files(self) -> list[tuple[str, Path]]:
+        """None: there is no folder."""
+        return []
+
+    def value_limits(self) -> tuple[float, float]:
+        """Black and white of the stored values."""
+        return 0.0, 255.0
+
+    def signature(self) -> str:
+        """Key of the pictures: format, version of the drawing, and location."""
+        text = f"{self.format}/{VERSION}/{self.location}"
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+    def _words(self, indices: NDArray[np.int64], length: int) -> NDArray[np.uint64]:
+        return raw_draws(self.seed, KINDS.index(self.kind), indices, length)
+
+    def _shapes(self, words: NDArray[np.uint64]) -> eye_geometry.EyeShapes:
+        return eye_geometry.draw_shapes(uniforms(words[:, : eye_geometry.SHAPE_DRAWS]))
+
+    def _labels(self) -> dict[str, NDArray[np.float32]]:
+        indices = np.arange(len(self))
+        shapes = self._shapes(self._words(indices, eye_geometry.SHAPE_DRAWS))
+        gaze = np.stack([shapes.pitch[:, 0, 0], shapes.yaw[:, 0, 0]], axis=1)
+        pupils = eye_geometry.pupil_centers(shapes, self.height, self.width)
+        return {"gaze": gaze, "pupil_center": pupils}
+
+    def _draw(self, indices: NDArray[np.int64]) -> Images:
+        """Images uint8 [len(indices), height, width, 1]."""
+        camera = self.kind == "camera"
+        grain = eye_camera.texture_draws(self.height, self.width) if camera else 0
+        pixels = self.height * self.width if camera else 0
+        words = self._words(indices, PARAMETER_DRAWS + grain + pixels)
+        shapes = self._shapes(words)
+        look_words = words[:, eye_geometry.SHAPE_DRAWS : eye_geometry.SHAPE_DRAWS + LOOK_DRAWS]
+        looks = draw_looks(camera, uniforms(look_words))
+        fields = eye_geometry.eye_fields(shapes, self.height, self.width)
+        noise = normals(words[:, PARAMETER_DRAWS:])
+        texture = eye_camera.texture(noise[:, :grain], self.height, self.width) if camera else None
+        light = eye_camera.downsample(eye_shading.shade(shapes, fields, looks, texture))
+        if camera:
+            sensor = noise[:, grain:].reshape(light.shape)
+            light = eye_camera.photograph(light, looks, sensor)
+        gray = np.clip(light, 0, 1) * np.float32(255) + np.float32(0.5)
+        return gray.astype(np.uint8)[..., None]
+
+
+def parse_location(text: str) -> ProceduralEyes:
+    """Open "procedural:KIND?count=N&seed=S"; count is 2000, seed 0, height 35, width 55 by default.
+
+    Raises:
+        DataError: the kind, a key or a value is not one of these.
+    """
+    example = f'write "{SCHEME}synthetic?count=2000&seed=0" or "{SCHEME}camera?count=2000&seed=0"'
+    if not text.startswith(SCHEME):
+        raise DataError(f"{text!r} does not begin with {SCHEME}", fix=example)
+    kind, _, query = text.removeprefix(SCHEME).partition("?")
+    if kind not in KINDS:
+        raise DataError(f"{text}: there are no procedural eyes of kind {kind!r}", fix=example)
+    numbers = {"count": 2000, "seed": 0, "height": 35, "width": 55}
+    seen: set[str] = set()
+    for key, value in parse_qsl(query, keep_blank_values=True):
+        if key not in numbers:
+            known = ", ".join(numbers)
+            raise DataError(f"{text}: unknown key {key!r}, expected {known}", fix=example)
+        if key in seen:
+            raise DataError(f"{text}: {key} is given twice", fix=example)
+        if not (value.isascii() and value.isdigit()):
+            raise DataError(f"{text}: {key} must be a whole number, got {value!r}", fix=example)
+        seen.add(key)
+        numbers[key] = int(value)
+    return ProceduralEyes(kind, **numbers)
