@@ -57,8 +57,8 @@ class EyeFields:
     """Maps of N eyes on the supersampled grid, float32 [N, SUPERSAMPLE*H, SUPERSAMPLE*W].
 
     Distances are in model units. `upper` and `lower` are signed distances from the lid margins,
-    positive on the eyeball's side; the eyeball is visible where both are positive. `along` runs from
-    -1 at the inner corner of the eye (left) to 1 at the outer corner. `iris` is the distance from
+    positive on the eyeball's side; the eyeball is visible where both are positive. `along` runs
+    from -1 at the inner corner of the eye (left) to 1 at the outer corner. `iris` is the distance from
     the pupil centre within the plane of the iris; `iris_x` [N, 1, W'] and `iris_y` [N, H', 1] are
     the offsets from it in the image.
     `facing` is the cosine between the ball's surface normal and the viewing direction.
@@ -87,8 +87,8 @@ def draw_shapes(uniform: Array) -> EyeShapes:
     pitch = np.float32(PITCH_LIMIT) * (u[0] + u[1] - np.float32(1))
     yaw = np.float32(YAW_LIMIT) * (u[2] + u[3] - np.float32(1))
     gaze_x, gaze_y, gaze_z = gaze_in_image(pitch, yaw)
-    ball_radius = between(12.1, 12.7, u[4])
-    iris_radius = between(5.7, 6.5, u[5])
+    ball_radius = between(14.2, 14.8, u[4])
+    iris_radius = between(6.7, 7.5, u[5])
     openness = between(0.84, 1.1, u[6])
     roll = between(-0.06, 0.06, u[7]).astype(np.float64)
     return EyeShapes(
@@ -106,11 +106,11 @@ def draw_shapes(uniform: Array) -> EyeShapes:
         roll_cos=np.cos(roll).astype(np.float32),
         roll_sin=np.sin(roll).astype(np.float32),
         lid_middle=between(-0.8, 0.6, u[11]),
-        lid_half_width=between(15.0, 17.0, u[12]),
-        lid_tilt=between(-1.8, 0.2, u[13]),
+        lid_half_width=between(17.8, 20.2, u[12]),
+        lid_tilt=between(-2.0, 0.4, u[13]),
         # The upper lid follows the eyeball when it looks up or down; the lower lid a little.
-        upper_height=openness * np.float32(5.9) - np.float32(8.5) * gaze_y,
-        lower_height=openness * np.float32(5.2) + np.float32(3.0) * gaze_y,
+        upper_height=openness * np.float32(7.2) - np.float32(10.0) * gaze_y,
+        lower_height=openness * np.float32(6.1) + np.float32(3.5) * gaze_y,
         upper_skew=between(0.02, 0.2, u[14]),
         lower_skew=between(0.02, 0.2, u[15]),
     )

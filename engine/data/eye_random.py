@@ -1,14 +1,14 @@
 """Counter-based random numbers of procedural eyes: image i depends on seed, kind and i alone."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 KIND_SHIFT = 56  # image indices stay below 2**56, the kind fills the byte above them
 
 
-def raw_draws(
-    seed: int, kind_code: int, indices: NDArray[np.int64], length: int
-) -> NDArray[np.uint64]:
+def raw_draws(seed: int, kind_code: int, indices: Sequence[int], length: int) -> NDArray[np.uint64]:
     """Random words [len(indices), length], row by row from Philox keyed by (seed, kind, index).
 
     Only raw words are taken from numpy: they are the same in every numpy version, which its
@@ -27,7 +27,7 @@ def uniforms(words: NDArray[np.uint64]) -> NDArray[np.float32]:
 
 
 def normals(words: NDArray[np.uint64]) -> NDArray[np.float32]:
-    """Numbers of mean 0 and variance 1, close to normal: the sum of the four 16-bit parts of a word.
+    """Numbers of mean 0 and variance 1, close to normal: the sum of a word's four 16-bit parts.
 
     A sum of integers needs no logarithm or cosine, so it is the same on every machine.
     """

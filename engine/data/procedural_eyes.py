@@ -10,18 +10,18 @@ teach the refiner to move the pupil, which makes the labels wrong. The kinds dif
 only, so a refiner can bridge the gap while the labels stay true.
 """
 
-import hashlib
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Literal, get_args
 from urllib.parse import parse_qsl
 
 import numpy as np
 from numpy.typing import NDArray
 
+from simgan.engine.config import DataPolicy
 from simgan.engine.data import eye_camera, eye_geometry, eye_shading
 from simgan.engine.data.eye_looks import LOOK_DRAWS, draw_looks
 from simgan.engine.data.eye_random import normals, raw_draws, uniforms
+from simgan.engine.data.source import Source
 from simgan.engine.errors import DataError
 
 Kind = Literal["synthetic", "camera"]
@@ -34,13 +34,14 @@ VERSION = 1  # raised when the pictures change, so that packed copies are not re
 Images = NDArray[np.uint8]
 
 
-class ProceduralEyes:
+class ProceduralEyes(Source):
     """A source of `count` procedural eyes; image i depends on kind, seed, i and the size alone.
 
-    Images are uint8 [height, width, 1]. Labels: `gaze` float32 [N, 2] (pitch, yaw) in radians, pitch
-    positive upwards, yaw positive towards the right of the image; `pupil_center` float32 [N, 2]
-    (x, y) in pixels, (0, 0) being the middle of the top left pixel. The labels of the camera's eyes
-    are for evaluation only: training never looks at them.
+    Images are uint8 [height, width, 1], or 3 equal channels where the policy asks for RGB. Labels:
+    `gaze` float32 [N, 2] (pitch, yaw) in radians, pitch positive upwards, yaw positive towards the
+    right of the image; `pupil_center` float32 [N, 2] (x, y) in pixels, (0, 0) being the middle of
+    the top left pixel. The labels of the camera's eyes are for evaluation only: training never
+    looks at them.
 
     The random words come from Philox and the pixels from + - * / sqrt, so images repeat exactly on
     one machine; another CPU family or numpy version may round a gray value differently by one.
@@ -56,10 +57,15 @@ class ProceduralEyes:
     """
 
     format = "procedural-eyes"
-    path: Path | None = None
 
     def __init__(
-        self, kind: str, count: int, seed: int = 0, height: int = 35, width: int = 55
+        self,
+        kind: str,
+        count: int,
+        seed: int = 0,
+        height: int = 35,
+        width: int = 55,
+        policy: DataPolicy | None = None,
     ) -> None:
         if kind not in KINDS:
             raise DataError(f"procedural eyes are synthetic or camera, got {kind!r}")
@@ -71,69 +77,60 @@ class ProceduralEyes:
         ):
             if not low <= value <= high:
                 raise DataError(f"{name} of procedural eyes must be {low} to {high}, got {value}")
+        location = f"{SCHEME}{kind}?count={count}&seed={seed}"
+        if (height, width) != (eye_geometry.MODEL_HEIGHT, eye_geometry.MODEL_WIDTH):
+            location += f"&height={height}&width={width}"
+        super().__init__(location, None, policy or DataPolicy())
         self.kind = kind
         self.seed = seed
         self.height = height
         self.width = width
-        self.location = f"{SCHEME}{kind}?count={count}&seed={seed}"
-        if (height, width) != (eye_geometry.MODEL_HEIGHT, eye_geometry.MODEL_WIDTH):
-            self.location += f"&height={height}&width={width}"
+        self.items = range(count)
         self.names = [f"eye_{index:06d}.png" for index in range(count)]
         self.labels = self._labels()
 
-    def __len__(self) -> int:
-        return len(self.names)
-
     def read(self, index: int) -> Images:
-        """Image uint8 [height, width, 1]; safe to call from several threads."""
-        return self._draw(np.array([range(len(self))[index]]))[0]
+        """Image uint8 [height, width, C]; safe to call from several threads."""
+        return self._draw(self.items[index : index + 1])[0]
 
     def images(self, progress: Callable[[int, int], None] | None = None) -> Images:
-        """All images uint8 [N, height, width, 1], equal to `read` of each but faster.
+        """All images uint8 [N, height, width, C], equal to `read` of each but faster.
 
         Args:
             progress: called with (images done, all images) now and then.
         """
-        result = np.empty((len(self), self.height, self.width, 1), np.uint8)
+        result = np.empty((len(self), self.height, self.width, self._channels()), np.uint8)
         for start in range(0, len(self), CHUNK):
-            indices = np.arange(start, min(start + CHUNK, len(self)))
-            result[start : start + CHUNK] = self._draw(indices)
+            result[start : start + CHUNK] = self._draw(self.items[start : start + CHUNK])
             if progress is not None:
-                progress(int(indices[-1]) + 1, len(self))
+                progress(min(start + CHUNK, len(self)), len(self))
         return result
-
-    def sidecars(self, index: int) -> list[tuple[str, Path]]:
-        """None: the labels are not files."""
-        return []
-
-    def shared_files(self) -> list[tuple[str, Path]]:
-        """None: there is no folder."""
-        return []
 
     def value_limits(self) -> tuple[float, float]:
         """Black and white of the stored values."""
         return 0.0, 255.0
 
-    def signature(self) -> str:
-        """Key of the pictures: format, version of the drawing, and location."""
-        text = f"{self.format}/{VERSION}/{self.location}"
-        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    def stamps(self) -> list[object]:
+        """The version of the drawing: nothing else can change behind the same location."""
+        return [VERSION]
 
-    def _words(self, indices: NDArray[np.int64], length: int) -> NDArray[np.uint64]:
+    def _channels(self) -> int:
+        return 3 if self.policy.channels == "rgb" else 1
+
+    def _words(self, indices: Sequence[int], length: int) -> NDArray[np.uint64]:
         return raw_draws(self.seed, KINDS.index(self.kind), indices, length)
 
     def _shapes(self, words: NDArray[np.uint64]) -> eye_geometry.EyeShapes:
         return eye_geometry.draw_shapes(uniforms(words[:, : eye_geometry.SHAPE_DRAWS]))
 
     def _labels(self) -> dict[str, NDArray[np.float32]]:
-        indices = np.arange(len(self))
-        shapes = self._shapes(self._words(indices, eye_geometry.SHAPE_DRAWS))
+        shapes = self._shapes(self._words(self.items, eye_geometry.SHAPE_DRAWS))
         gaze = np.stack([shapes.pitch[:, 0, 0], shapes.yaw[:, 0, 0]], axis=1)
         pupils = eye_geometry.pupil_centers(shapes, self.height, self.width)
         return {"gaze": gaze, "pupil_center": pupils}
 
-    def _draw(self, indices: NDArray[np.int64]) -> Images:
-        """Images uint8 [len(indices), height, width, 1]."""
+    def _draw(self, indices: Sequence[int]) -> Images:
+        """Images uint8 [len(indices), height, width, C]."""
         camera = self.kind == "camera"
         grain = eye_camera.texture_draws(self.height, self.width) if camera else 0
         pixels = self.height * self.width if camera else 0
@@ -149,10 +146,10 @@ class ProceduralEyes:
             sensor = noise[:, grain:].reshape(light.shape)
             light = eye_camera.photograph(light, looks, sensor)
         gray = np.clip(light, 0, 1) * np.float32(255) + np.float32(0.5)
-        return gray.astype(np.uint8)[..., None]
+        return gray.astype(np.uint8)[..., None].repeat(self._channels(), axis=-1)
 
 
-def parse_location(text: str) -> ProceduralEyes:
+def parse_location(text: str, policy: DataPolicy | None = None) -> ProceduralEyes:
     """Open "procedural:KIND?count=N&seed=S"; count is 2000, seed 0, height 35, width 55 by default.
 
     Raises:
@@ -172,8 +169,10 @@ def parse_location(text: str) -> ProceduralEyes:
             raise DataError(f"{text}: unknown key {key!r}, expected {known}", fix=example)
         if key in seen:
             raise DataError(f"{text}: {key} is given twice", fix=example)
-        if not (value.isascii() and value.isdigit()):
-            raise DataError(f"{text}: {key} must be a whole number, got {value!r}", fix=example)
+        if not (value.isascii() and value.isdigit() and len(value) < 20):
+            raise DataError(
+                f"{text}: {key} must be a whole number below 2**63, got {value!r}", fix=example
+            )
         seen.add(key)
         numbers[key] = int(value)
-    return ProceduralEyes(kind, **numbers)
+    return ProceduralEyes(kind, **numbers, policy=policy)
