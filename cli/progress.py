@@ -1,0 +1,178 @@
+"""What a run looks like while it runs: a live line on a terminal, plain lines elsewhere."""
+
+import math
+import sys
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TextIO
+
+import click
+
+from simgan.cli import words
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+LINE_EVERY_S = 1.0  # plain lines come at most this often, besides the last of a phase
+
+# metric -> (words, format); the order is the order on the line
+COLUMNS = {
+    "refiner_loss": ("R loss", "{:.4g}"),
+    "realism_loss": ("realism", "{:.4g}"),
+    "self_regularization": ("|R(x)-x|_1", "{:.4g}"),
+    "discriminator_loss": ("D loss", "{:.4g}"),
+    "d_accuracy_real": ("D real", "{:.0%}"),
+    "d_accuracy_refined": ("D refined", "{:.0%}"),
+    "mean_abs_change": ("mean |R(x)-x|", "{:.4f}"),
+}
+SLOW_DATA = 0.1  # share of the time spent waiting for data above which the line says so
+
+
+def describe(metrics: dict[str, float], *, eta: bool = True) -> str:
+    """One line of metrics: speed, losses, accuracies, change, waiting, time left."""
+    parts = []
+    speed = metrics.get("images_per_s")
+    if speed is not None:
+        parts.append(f"{speed:,.0f} images/s")
+    for name, (words, form) in COLUMNS.items():
+        value = metrics.get(name)
+        if value is not None:
+            parts.append(f"{words} {form.format(value)}")
+    if metrics.get("data_wait", 0.0) > SLOW_DATA:
+        parts.append(f"waiting for data {metrics['data_wait']:.0%}")
+    if eta and "eta_s" in metrics:
+        parts.append(f"{words.duration(metrics['eta_s'])} left")
+    return "  ".join(parts)
+
+
+class PlainProgress:
+    """Observer that prints lines; `quiet` keeps the warnings only."""
+
+    def __init__(
+        self,
+        stream: TextIO | None = None,
+        *,
+        quiet: bool = False,
+        every_tick: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._stream = stream
+        self._quiet = quiet
+        self._every_tick = every_tick
+        self._clock = clock
+        self._phase = ("", 0)
+        self._last = -math.inf
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Nothing to put back."""
+
+    def phase(self, name: str, total: int, done: int) -> None:
+        """Announce the phase; its first line comes at once."""
+        self._phase = (name, total)
+        self._last = -math.inf
+        from_step = f" from {done:,}" if done else ""
+        self.message(f"{name}: {total:,} steps{from_step}")
+
+    def tick(self, metrics: dict[str, float]) -> None:
+        """One line, unless the last is younger than a second."""
+        name, total = self._phase
+        step, now = int(metrics.get("step", 0)), self._clock()
+        if self._quiet or not (
+            self._every_tick or step >= total or now - self._last >= LINE_EVERY_S
+        ):
+            return
+        self._last = now
+        self._write(f"{name} {step:,}/{total:,}  {describe(metrics)}")
+
+    def message(self, text: str) -> None:
+        """Print the sentence."""
+        if not self._quiet:
+            self._write(text)
+
+    def warning(self, text: str) -> None:
+        """Print the sentence, quiet or not."""
+        self._write(f"Warning: {text}")
+
+    def _write(self, text: str) -> None:
+        click.echo(text, file=self._stream or sys.stderr)
+
+
+class LiveProgress:
+    """Observer with a bar and one line of metrics that is rewritten in place (rich).
+
+    rich itself falls back to ASCII bars where the encoding is not UTF-8, and honours NO_COLOR.
+    """
+
+    def __init__(self, stream: TextIO | None = None, **console: Any) -> None:
+        from rich.console import Console
+
+        self._console = Console(file=stream or sys.stderr, highlight=False, **console)
+        self._progress: Progress | None = None
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> Self:
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+        )
+
+        self._progress = Progress(
+            TextColumn("[bold]{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[metrics]}", markup=False),
+            console=self._console,
+        )
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Leave the last state on the screen and the cursor where it belongs."""
+        if self._progress is not None:
+            self._progress.stop()
+
+    def phase(self, name: str, total: int, done: int) -> None:
+        """Finish the bar before and start the next below it."""
+        if self._progress is None:
+            return
+        self._task = self._progress.add_task(name, total=total, completed=done, metrics="")
+
+    def tick(self, metrics: dict[str, float]) -> None:
+        """Move the bar and rewrite the metrics."""
+        if self._progress is None or self._task is None:
+            return
+        done = int(metrics.get("step", 0))
+        self._progress.update(self._task, completed=done, metrics=describe(metrics))
+
+    def message(self, text: str) -> None:
+        """Print the sentence above the bar."""
+        self._console.print(text, markup=False, soft_wrap=True)
+
+    def warning(self, text: str) -> None:
+        """Print the sentence above the bar, in yellow."""
+        self._console.print(f"Warning: {text}", markup=False, style="yellow", soft_wrap=True)
+
+
+def progress(*, quiet: bool, verbose: bool) -> PlainProgress | LiveProgress:
+    """The observer that suits stderr: live on a terminal, else lines; all of it goes to stderr."""
+    if quiet or verbose or not sys.stderr.isatty():
+        return PlainProgress(quiet=quiet, every_tick=verbose)
+    return LiveProgress()
