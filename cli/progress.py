@@ -35,10 +35,10 @@ def describe(metrics: dict[str, float], *, eta: bool = True) -> str:
     speed = metrics.get("images_per_s")
     if speed is not None:
         parts.append(f"{speed:,.0f} images/s")
-    for name, (words, form) in COLUMNS.items():
+    for name, (label, form) in COLUMNS.items():
         value = metrics.get(name)
         if value is not None:
-            parts.append(f"{words} {form.format(value)}")
+            parts.append(f"{label} {form.format(value)}")
     if metrics.get("data_wait", 0.0) > SLOW_DATA:
         parts.append(f"waiting for data {metrics['data_wait']:.0%}")
     if eta and "eta_s" in metrics:

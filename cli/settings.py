@@ -28,8 +28,8 @@ METAVARS = {int: "N", float: "X", str: "TEXT"}
 NAME_COLUMN = 30
 PATHS = ("PATH", "RUN", "DIR")
 EPILOG = (
-    "Every setting can also stand in simgan.toml, in a variable such as SIMGAN_LR or SIMGAN_DATA_RANGE, "
-    "or in --set; an option wins. 'simgan-engine config show --origin' tells which one did."
+    "Every setting can also stand in simgan.toml, in a variable such as SIMGAN_LR or "
+    "SIMGAN_DATA_RANGE, or in --set; an option wins. 'simgan-engine config show --origin' tells which one did."
 )
 
 C = TypeVar("C")
@@ -45,7 +45,7 @@ class Resolved(Generic[C]):
 
 
 class GroupedOption(click.Option):
-    """An option with a section of the help, and a note on its default that is no default of click's."""
+    """An option with a section of the help and a note on its default, which click does not know."""
 
     def __init__(self, *args: Any, group: str = "Other", note: str = "", **attrs: Any) -> None:
         super().__init__(*args, **attrs)

@@ -41,6 +41,7 @@ WITH_RESUME = ("resume", "steps", "as_json", "quiet", "verbose")
 @click.pass_context
 def command(
     ctx: click.Context,
+    /,
     resume: str | None,
     dry_run: bool,
     as_json: bool,
@@ -50,9 +51,10 @@ def command(
 ) -> None:
     """Train a refiner on labelled synthetic and unlabelled real images.
 
-    Without data it trains the demo preset on built-in procedural eyes. Ctrl-C saves a checkpoint and
-    stops; --resume goes on from there.
+    Without data it trains the demo preset on built-in procedural eyes. Ctrl-C saves a checkpoint
+    and stops; --resume goes on from there.
     """
+    work: _Resumed | _Started
     if resume is not None:
         _refuse_other_settings(ctx)
         work = _Resumed(Path(resume), params["steps"])

@@ -1,4 +1,4 @@
-"""What a training run will need: parameters and an estimate of its memory, before anything starts."""
+"""What a training run will need: parameters, and an estimate of its memory."""
 
 from dataclasses import dataclass
 

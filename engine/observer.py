@@ -5,10 +5,10 @@ from typing import Protocol, runtime_checkable
 
 @runtime_checkable
 class Observer(Protocol):
-    """What a run tells the outside. Calls come from the training thread and should return at once."""
+    """What a run tells the outside; called from the training thread, so it returns at once."""
 
     def phase(self, name: str, total: int, done: int) -> None:
-        """A phase of `total` steps begins (or goes on) at `done`: pretraining of R, of D, training."""
+        """A phase (pretraining of R, of D, training) of `total` steps starts at `done`."""
 
     def tick(self, metrics: dict[str, float]) -> None:
         """Metrics since the last tick.
