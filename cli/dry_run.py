@@ -17,8 +17,10 @@ def report(resolved: settings.Resolved[TrainConfig], *, as_json: bool) -> None:
         ConfigError: the images do not fit the networks.
     """
     from simgan.engine.footprint import footprint
+    from simgan.engine.setup import absolute_paths
 
-    config = resolved.config
+    # The file of a config keeps its paths as typed; only what is opened here must be complete.
+    config = absolute_paths(resolved.config)
     synthetic = _count(config, "synthetic")
     real = _count(config, "real")
     height, width, channels = synthetic["image"]
@@ -35,7 +37,7 @@ def report(resolved: settings.Resolved[TrainConfig], *, as_json: bool) -> None:
         click.echo(
             json.dumps(
                 {
-                    "config": to_dict(config),
+                    "config": to_dict(resolved.config),
                     "origins": resolved.origins,
                     "data": {"synthetic": synthetic, "real": real},
                     "parameters": parameters,
@@ -67,8 +69,7 @@ def _count(config: TrainConfig, which: str) -> dict[str, Any]:
     from simgan.engine.config import parse_size
     from simgan.engine.data.sources import open_source
 
-    location = getattr(config, which) or f"procedural:{'camera' if which == 'real' else which}"
-    source = open_source(location, config.data)
+    source = open_source(getattr(config, which), config.data)
     first = source.read(0)
     height, width, channels = first.shape
     if config.data.size is not None:

@@ -92,6 +92,12 @@ def nest(values: Mapping[str, Any]) -> dict[str, Any]:
     return nested
 
 
+def flatten(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The inverse of `nest`."""
+    flat = {name: value for name, value in values.items() if name != "data"}
+    return flat | {f"data.{name}": value for name, value in values.get("data", {}).items()}
+
+
 def variable(key: str) -> str:
     """The environment variable of a setting: data.range -> SIMGAN_DATA_RANGE."""
     return PREFIX + key.upper().replace(".", "_")
@@ -144,15 +150,23 @@ def from_environment(cls: type, environ: Mapping[str, str]) -> Layer:
 
 
 def from_assignments(cls: type, texts: Iterable[str]) -> Layer:
-    """The settings in `--set NAME=VALUE`: VALUE is read as TOML, else as a bare string."""
+    """The settings in `--set NAME=VALUE`: VALUE is read as TOML, else as a bare string.
+
+    An empty VALUE takes back what a preset or a file sets, where a setting can be absent.
+    """
     kinds = {key.name: kind_of(key.hint) for key in keys(cls)}
+    optional = {key.name for key in keys(cls) if type(None) in get_args(key.hint)}
     layer: Layer = {}
     for text in texts:
         name, equals, raw = text.partition("=")
         name = name.strip().replace("-", "_")
         if not equals or not name:
             raise click.UsageError(f"--set needs NAME=VALUE, got {text!r}")
-        value = raw if kinds.get(name) is str and not _is_quoted(raw) else _toml_value(raw)
+        value: Any = raw
+        if not raw and name in optional:
+            value = None
+        elif kinds.get(name) is not str or _is_quoted(raw):
+            value = _toml_value(raw)
         layer |= _layer(cls, nest({name: value}), origin=f"--set {name}", where=f"--set {text}")
     return layer
 
@@ -170,9 +184,8 @@ def _layer(cls: type, values: Any, *, origin: str, where: str) -> Layer:
         check_names(DataPolicy, policy, prefix="data.")
     except ConfigError as error:
         raise ConfigError(error.what, where=where) from None
-    flat = values | {f"data.{name}": value for name, value in policy.items()}
-    # JSON's null says the same as leaving the setting out, so a run's config.json round-trips.
-    return {name: Given(value, origin) for name, value in flat.items() if value is not None}
+    flat = flatten(values | {"data": policy})
+    return {name: Given(value, origin) for name, value in flat.items()}
 
 
 def _check_tables(document: Mapping[str, Any], name: str) -> None:

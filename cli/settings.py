@@ -17,6 +17,7 @@ from simgan.engine.config import (
     DataPolicy,
     RefineConfig,
     TrainConfig,
+    preset_values,
     refine_config,
     to_dict,
     train_config,
@@ -29,7 +30,8 @@ NAME_COLUMN = 30
 PATHS = ("PATH", "RUN", "DIR")
 EPILOG = (
     "Every setting can also stand in simgan.toml, in a variable such as SIMGAN_LR or "
-    "SIMGAN_DATA_RANGE, or in --set; an option wins. 'simgan-engine config show --origin' tells which one did."
+    "SIMGAN_DATA_RANGE, or in --set; an option wins. "
+    "'simgan-engine config show --origin' tells which one did."
 )
 
 C = TypeVar("C")
@@ -148,7 +150,12 @@ def resolve(
         where = f"set by {given[name].origin}" if name in given else error.where
         raise ConfigError(error.what, where=where, fix=error.fix) from error
     origins = {name: item.origin for name, item in given.items()}
-    return Resolved(config, _complete(cls, config, origins))
+    if isinstance(config, TrainConfig):
+        implied = layers.flatten(preset_values(values))
+        origins = dict.fromkeys(implied, f"preset {config.preset}") | origins
+    return Resolved(
+        config, {key.name: origins.get(key.name, "default") for key in layers.keys(cls)}
+    )
 
 
 def _given(
@@ -179,15 +186,6 @@ def _build(cls: type[C], values: dict[str, Any]) -> C:
     if cls is RefineConfig:
         return refine_config(values)  # type: ignore[return-value]
     return cls(**values.get("data", {}))
-
-
-def _complete(cls: type, config: Any, origins: dict[str, str]) -> dict[str, str]:
-    preset = config.preset if cls is TrainConfig else None
-    complete = {}
-    for key in layers.keys(cls):
-        named = preset is not None and key.name in PRESETS[preset]
-        complete[key.name] = origins.get(key.name, f"preset {preset}" if named else "default")
-    return complete
 
 
 def _option(cls: type, key: layers.Key) -> Callable[[Function], Function]:
@@ -235,7 +233,7 @@ def _note(cls: type, key: layers.Key) -> str:
     parts = [] if default is None else [f"default: {_word(default)}"]
     if cls is TrainConfig:
         for preset, values in PRESETS.items():
-            value = values.get(key.name, default)
+            value = layers.flatten(values).get(key.name, default)
             if value != default:
                 parts.append(f"{preset} {_word(value)}")
     return "; ".join(parts)

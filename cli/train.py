@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from simgan.engine.observer import Observer
     from simgan.engine.trainer import RunResult
 
-DEMO_BANNER = "no data given: using built-in procedural eyes (demo data, not for science)"
 WITH_RESUME = ("resume", "steps", "as_json", "quiet", "verbose")
 
 
@@ -89,8 +88,6 @@ class _Started:
         config = self._resolved.config
         if self._verbose:
             view.message(settings.show(self._resolved))
-        if config.synthetic is None and config.real is None:
-            view.message(DEMO_BANNER)
         return train(config, observer=view)
 
     def folder(self) -> Path | None:
