@@ -57,10 +57,12 @@ def photograph(scene: Array, looks: EyeLooks, noise: Array) -> Array:
     """What a webcam makes of the scene [N, H, W]; noise: normal numbers [N, H, W]."""
     sharp = blur(vignette(scene, looks["vignette"]) * looks["exposure"], looks["blur"])
     light = np.maximum(sharp, np.float32(0))
-    light = light + noise * (looks["shot_noise"] * np.sqrt(light) + looks["read_noise"])
+    # Demosaicing smooths the noise of neighbouring pixels.
+    grain = blur(noise, np.float32(0.45))
+    light = light + grain * (looks["shot_noise"] * np.sqrt(light) + looks["read_noise"])
     light = light + looks["sharpening"] * (light - blur(light, np.float32(0.8)))
     light = np.clip(light, np.float32(0), ONE)
-    # A blend with smoothstep: an S-shaped tone curve for positive contrast, a flat one for negative.
+    # A blend with smoothstep: an S-shaped tone curve for positive contrast, else a flatter one.
     curve = light * light * (np.float32(3) - light - light)
     light = light + looks["contrast"] * (curve - light)
     return looks["black_level"] + (ONE - looks["black_level"]) * light

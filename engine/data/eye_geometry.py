@@ -58,9 +58,9 @@ class EyeFields:
 
     Distances are in model units. `upper` and `lower` are signed distances from the lid margins,
     positive on the eyeball's side; the eyeball is visible where both are positive. `along` runs
-    from -1 at the inner corner of the eye (left) to 1 at the outer corner. `iris` is the distance from
-    the pupil centre within the plane of the iris; `iris_x` [N, 1, W'] and `iris_y` [N, H', 1] are
-    the offsets from it in the image.
+    from -1 at the inner corner of the eye (left) to 1 at the outer corner. `iris` is the distance
+    from the pupil centre within the plane of the iris; `iris_x` [N, 1, W'] and `iris_y` [N, H', 1]
+    are the offsets from it in the image.
     `facing` is the cosine between the ball's surface normal and the viewing direction.
     """
 

@@ -9,7 +9,7 @@ ONE = np.float32(1)
 
 
 def bump(distance: Array) -> Array:
-    """1 at distance 0, falling smoothly: 1/4 at 1, 1/25 at 2. A rational stand-in for a Gaussian."""
+    """1 at distance 0, falling smoothly: 1/4 at 1, 1/25 at 2. Rational, not Gaussian."""
     fall = ONE + distance * distance
     return ONE / (fall * fall)
 
@@ -31,7 +31,7 @@ def shade(shapes: EyeShapes, fields: EyeFields, looks: EyeLooks, texture: Array 
     ball = eyeball(shapes, fields, looks)
     if texture is not None:
         face = face * skin_texture(fields, looks, texture)
-        ball = ball * (ONE + np.float32(0.03) * texture[..., 0]) + glints(fields, looks)
+        ball = ball * ball_texture(shapes, fields, looks, texture) + glints(fields, looks)
     opening = coverage(np.minimum(fields.upper, fields.lower), np.float32(1 / SUPERSAMPLE))
     scene = face + opening * (ball - face)
     scene *= ONE - looks["lid_line"] * bump(fields.upper / looks["lid_line_width"]) * near_eye(
@@ -68,13 +68,13 @@ def skin(fields: EyeFields, looks: EyeLooks) -> Array:
         * bump((above - np.float32(8)) / np.float32(4))
         * bump((along - np.float32(0.2)) / np.float32(0.9))
     )
-    tone += np.float32(0.08) * fade * bump((above - np.float32(1.6)) / np.float32(1.2))
+    tone += looks["lid_bulge"] * fade * bump((above - np.float32(2.0)) / np.float32(1.4))
     nose = bump((x + np.float32(22)) / np.float32(8)) * bump((y + np.float32(2)) / np.float32(9))
     around = bump(np.minimum(np.minimum(upper, lower), np.float32(0)) / np.float32(4))
     tone -= looks["socket_shadow"] * (nose + np.float32(0.5) * around * (ONE - nose))
     tone -= looks["bag"] * fade * bump((lower + np.float32(5)) / np.float32(1.8))
     tone += looks["wet_line"] * near_eye(along) * bump((lower + np.float32(0.4)) / np.float32(0.5))
-    brow_line = y + np.float32(17.5) + np.float32(2.5) * along * along
+    brow_line = y + looks["brow_height"] + np.float32(2.5) * along * along
     tone *= ONE - looks["brow"] * coverage(-brow_line, np.float32(4))
     return looks["skin_tone"] * tone
 
@@ -97,6 +97,19 @@ def eyeball(shapes: EyeShapes, fields: EyeFields, looks: EyeLooks) -> Array:
     return tone
 
 
+def ball_texture(shapes: EyeShapes, fields: EyeFields, looks: EyeLooks, texture: Array) -> Array:
+    """Factor of the iris' radial fibres and of faint blotches on the sclera."""
+    x, y = fields.iris_x, fields.iris_y
+    # The share of x in |x| + |y| stands in for the angle, which needs an inexact arc tangent.
+    angle = x / (np.abs(x) + np.abs(y) + np.float32(0.1))
+    wave = np.float32(3) * angle + np.float32(0.8) * texture[..., 0]
+    fibres = np.abs(wave - np.floor(wave) - np.float32(0.5)) * np.float32(2) - np.float32(0.5)
+    inside = coverage(shapes.iris_radius - fields.iris, looks["limbus_width"])
+    detail = fibres + np.float32(0.3) * texture[..., 1]
+    factor = ONE + np.float32(0.03) * texture[..., 0]
+    return np.maximum(factor + looks["iris_texture"] * inside * detail, np.float32(0))
+
+
 def skin_texture(fields: EyeFields, looks: EyeLooks, texture: Array) -> Array:
     """Factor of blotches, pores and fine wrinkles that follow the lids."""
     factor = ONE + looks["skin_blotches"] * texture[..., 0]
@@ -112,16 +125,16 @@ def skin_texture(fields: EyeFields, looks: EyeLooks, texture: Array) -> Array:
 def lashes(fields: EyeFields, looks: EyeLooks, texture: Array) -> Array:
     """Factor of lashes: strokes that fan out from the lid margins, uneven in length."""
     along, above, below = fields.along, -fields.upper, -fields.lower
-    ragged = ONE + np.float32(0.45) * texture[..., 0]
+    ragged = ONE + np.float32(0.35) * texture[..., 0] + np.float32(0.2) * texture[..., 1]
     dark = np.zeros_like(along)
     for distance, strength, length in (
         (above, looks["lash_strength"], looks["lash_length"] * ragged),
         (below, looks["lower_lash"], looks["lash_length"] * np.float32(0.5) * ragged),
     ):
         out = np.maximum(distance, np.float32(0))
-        fan = ONE + np.float32(0.05) * out
+        fan = ONE + np.float32(0.06) * out
         phase = looks["lash_count"] * np.float32(0.5) * along / fan + looks["lash_phase"]
-        phase += np.float32(0.25) * texture[..., 0]
+        phase += np.float32(0.45) * texture[..., 0] + np.float32(0.3) * texture[..., 1]
         stroke = np.abs(phase - np.floor(phase) - np.float32(0.5)) * np.float32(2)
         reach = coverage(length * np.float32(0.6) - out, length)
         root = coverage(distance + np.float32(0.8), np.float32(1.0))
