@@ -1,0 +1,73 @@
+"""One function that recognises every input."""
+
+from pathlib import Path
+
+from simgan.engine.config import DataPolicy
+from simgan.engine.data.arrays import NpyFile, NpzFile
+from simgan.engine.data.image_folder import ImageFolder
+from simgan.engine.data.problems import BadImage, Problem
+from simgan.engine.data.source import Source
+from simgan.engine.errors import DataError
+
+__all__ = ["FORMATS", "BadImage", "Problem", "Source", "open_source"]
+
+# The first format that recognises a path reads it: special folders before plain ones.
+FORMATS = (
+    NpyFile,
+    NpzFile,
+    ImageFolder,
+)
+UNSAFE = (".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib")
+
+
+def open_source(path: str | Path, policy: DataPolicy | None = None) -> Source:
+    """Open a set of images, whatever its format.
+
+    Args:
+        path: a folder, a file, or `procedural:synthetic?count=2000&seed=0`.
+        policy: what may be done to images and labels; nothing beyond it ever is.
+    Raises:
+        DataError: nothing is there, the format is unknown, or its labels do not fit.
+    """
+    policy = policy or DataPolicy()
+    location = str(path)
+    source = _procedural(location, policy) if location.startswith("procedural:") else None
+    if source is None:
+        place = Path(location).expanduser()
+        if not place.exists():
+            raise DataError(f"{location} does not exist")
+        kind = next((kind for kind in FORMATS if kind.matches(place)), None)
+        if kind is None:
+            raise _unknown(place, location)
+        source = kind(location, place, policy)
+    if policy.limit is not None and policy.limit < len(source):
+        source.select(range(policy.limit))
+    return source
+
+
+def _unknown(place: Path, location: str) -> DataError:
+    if place.suffix.lower() in UNSAFE:
+        return DataError(
+            f"refusing {location}: pickle files can run code",
+            fix="Save the images as .npy or .npz.",
+        )
+    return DataError(
+        f"{location} is not a data set of a known format",
+        fix="A folder of images, or an .npy, .npz or .h5 file is expected.",
+    )
+
+
+def _procedural(location: str, policy: DataPolicy) -> Source:
+    from urllib.parse import parse_qsl, urlsplit
+
+    from simgan.engine.data.procedural_eyes import ProceduralEyes
+
+    parts = urlsplit(location)
+    options = {"count": 2000, "seed": 0}
+    for key, text in parse_qsl(parts.query, keep_blank_values=True):
+        if key not in options or not text.isdigit():
+            raise DataError(f"{location}: {key}={text} is not understood; count=N and seed=N are")
+        options[key] = int(text)
+    if parts.path not in ("synthetic", "camera") or options["count"] < 1:
+        raise DataError(f"{location}: procedural:synthetic or procedural:camera is expected")
+    return ProceduralEyes(parts.path, options["count"], options["seed"])
