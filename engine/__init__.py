@@ -7,7 +7,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from simgan.engine.config import DataPolicy, RefineConfig, TrainConfig, refine_config, train_config
+    from simgan.engine.config import (
+        DataPolicy,
+        RefineConfig,
+        TrainConfig,
+        refine_config,
+        train_config,
+    )
     from simgan.engine.data.sources import open_source
     from simgan.engine.discriminator import Discriminator
     from simgan.engine.history import HistoryBuffer
@@ -31,7 +37,21 @@ _HOME = {
     "train": "simgan.engine.trainer",
 }
 
-__all__ = sorted(_HOME)
+__all__ = [
+    "DataPolicy",
+    "Discriminator",
+    "HistoryBuffer",
+    "RefineConfig",
+    "RefineResult",
+    "Refiner",
+    "RunResult",
+    "TrainConfig",
+    "open_source",
+    "refine",
+    "refine_config",
+    "train",
+    "train_config",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -65,7 +65,7 @@ def save_checkpoint(
         _write_files(beside, tensors, state, headers or {})
         sync_folder(beside)
         failpoint("checkpoint.before_rename")
-        shutil.rmtree(final, ignore_errors=True)
+        _set_aside(final)
         os.rename(beside, final)
         failpoint("checkpoint.after_rename")
         sync_folder(folder)
@@ -105,7 +105,9 @@ def _save_error(
     kept = f"Previous checkpoint {spoken(older[-1].name)} is intact." if older else ""
     if error.errno in DISK_FULL:
         free = shutil.disk_usage(folder).free
-        reason = f"disk full (need {need / 1e6:,.0f} MB, free {free / 1e6:,.0f} MB in {folder.parent})"
+        reason = (
+            f"disk full (need {need / 1e6:,.0f} MB, free {free / 1e6:,.0f} MB in {folder.parent})"
+        )
     else:
         reason = error.strerror or str(error)
     return DiskError(f"cannot write checkpoint {spoken(name)}: {reason}. {kept}".rstrip())
@@ -136,8 +138,14 @@ def clean_leftovers(folder: Path) -> None:
 def prune(folder: Path, keep: int) -> None:
     """Remove all but the newest `keep` checkpoints."""
     for path in checkpoints(folder)[:-keep]:
-        doomed = path.with_name(f".del-{path.name}")
         failpoint("checkpoint.prune")
+        _set_aside(path)
+
+
+def _set_aside(path: Path) -> None:
+    """Delete a checkpoint so that it is whole or gone, never half there."""
+    if path.exists():
+        doomed = path.with_name(f".del-{path.name}")
         os.rename(path, doomed)
         shutil.rmtree(doomed, ignore_errors=True)
 
@@ -194,7 +202,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
     try:
         for name in _manifest(path)["files"]:
             if name.endswith(".safetensors"):
-                tensors[name.removesuffix(".safetensors")] = safetensors.torch.load_file(path / name)
+                tensors[name.removesuffix(".safetensors")] = safetensors.torch.load_file(
+                    path / name
+                )
         state = json.loads((path / "state.json").read_bytes())
     except (safetensors.SafetensorError, ValueError) as error:
         raise CheckpointError(f"{path} is damaged ({error})") from error

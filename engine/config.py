@@ -55,7 +55,9 @@ class DataPolicy:
         metavar="error|drop|composite:#RRGGBB",
     )
     frames: Literal["error", "first", "all"] = setting(
-        "error", "Files with several frames: refuse, use the first, or use all as NAME#K.", group="Data"
+        "error",
+        "Files with several frames: refuse, use the first, or use all as NAME#K.",
+        group="Data",
     )
     exif: Literal["auto", "apply", "ignore"] = setting(
         "auto",
@@ -74,7 +76,9 @@ class DataPolicy:
     key: str | None = setting(
         None, "Name of the image array in an .npz or HDF5 file.", group="Data", metavar="NAME"
     )
-    limit: int | None = setting(None, "Use only the first N images.", group="Data", low=1, metavar="N")
+    limit: int | None = setting(
+        None, "Use only the first N images.", group="Data", low=1, metavar="N"
+    )
 
     def __post_init__(self) -> None:
         check_fields(self, prefix="data.")
@@ -105,7 +109,10 @@ class TrainConfig:
     )
     real: str | None = setting(None, "Unlabelled real images.", group="Main", metavar="PATH")
     out: str | None = setting(
-        None, "Run folder to create (default: the next runs/NNNN-PRESET).", group="Main", metavar="RUN"
+        None,
+        "Run folder to create (default: the next runs/NNNN-PRESET).",
+        group="Main",
+        metavar="RUN",
     )
     steps: int = setting(10_000, "T: steps of Algorithm 1.", group="Main", low=0, metavar="T")
     seed: int = setting(0, "Seed of every random generator.", group="Main", low=0, high=2**63 - 1)
@@ -113,7 +120,9 @@ class TrainConfig:
     batch: int = setting(512, "b: images in a mini-batch.", group="Algorithm", low=2)
     k_g: int = setting(2, "K_g: refiner updates per step.", group="Algorithm", low=1)
     k_d: int = setting(1, "K_d: discriminator updates per step.", group="Algorithm", low=1)
-    optimizer: Literal["adam", "sgd"] = setting("adam", "Optimizer of both networks.", group="Algorithm")
+    optimizer: Literal["adam", "sgd"] = setting(
+        "adam", "Optimizer of both networks.", group="Algorithm"
+    )
     lr: float = setting(1e-3, "Constant learning rate.", group="Algorithm", low=1e-12, high=10.0)
     lambda_reg: float = setting(
         0.3, "lambda: weight of the self-regularization.", group="Algorithm", low=0.0, high=1e9
@@ -134,7 +143,10 @@ class TrainConfig:
         metavar="identity|derivative|mean-channel|FILE.pt2",
     )
     pretrain_refiner_steps: int = setting(
-        1_000, "Refiner updates on self-regularization only, before step 1.", group="Algorithm", low=0
+        1_000,
+        "Refiner updates on self-regularization only, before step 1.",
+        group="Algorithm",
+        low=0,
     )
     pretrain_discriminator_steps: int = setting(
         200, "Discriminator updates before step 1.", group="Algorithm", low=0
@@ -150,9 +162,13 @@ class TrainConfig:
         "tanh", "Last operation of the refiner.", group="Networks"
     )
 
-    device: str = setting("auto", "auto, cpu, cuda or cuda:N.", group="Performance", metavar="DEVICE")
+    device: str = setting(
+        "auto", "auto, cpu, cuda or cuda:N.", group="Performance", metavar="DEVICE"
+    )
     amp: bool = setting(
-        False, "Mixed precision: bf16, or fp16 with a loss scaler where bf16 is missing.", group="Performance"
+        False,
+        "Mixed precision: bf16, or fp16 with a loss scaler where bf16 is missing.",
+        group="Performance",
     )
     channels_last: bool = setting(False, "NHWC memory format.", group="Performance")
     compile: bool = setting(False, "torch.compile both networks.", group="Performance")
@@ -176,7 +192,9 @@ class TrainConfig:
     def __post_init__(self) -> None:
         check_fields(self)
         if self.batch % 2:
-            raise ConfigError(f"batch must be even (half of it comes from the history), got {self.batch}")
+            raise ConfigError(
+                f"batch must be even (half of it comes from the history), got {self.batch}"
+            )
         if self.kernel % 2 == 0:
             raise ConfigError(f"kernel must be odd, got {self.kernel}")
         if self.history and self.history_capacity < self.batch // MIN_HISTORY_FRACTION:
@@ -195,13 +213,14 @@ class TrainConfig:
 
 PRESETS: dict[str, dict[str, Any]] = {
     # The paper's gaze networks; the defaults above are its schedule.
-    "gaze": {},
+    "gaze": {"data": {"size": "35x55", "channels": "gray"}},
     # The paper's hand networks: 224x224 depth, 7x7 filters, 10 blocks. Activations at batch 512 need an 80 GB GPU.
     "hand": {
         "width": 64,
         "blocks": 10,
         "kernel": 7,
         "discriminator": "hand",
+        "data": {"size": "224x224"},
         "batch": 32,
         "history_capacity": 1_600,
         "pretrain_refiner_steps": 500,
@@ -233,13 +252,19 @@ class RefineConfig:
     """
 
     run: str | None = setting(
-        None, "Run folder whose newest checkpoint is used (default: the latest run).", group="Main", metavar="RUN"
+        None,
+        "Run folder whose newest checkpoint is used (default: the latest run).",
+        group="Main",
+        metavar="RUN",
     )
     checkpoint: str | None = setting(
         None, "One checkpoint folder, instead of the newest of a run.", group="Main", metavar="DIR"
     )
     input: str | None = setting(
-        None, "Images to refine (default: the run's own synthetic set).", group="Main", metavar="PATH"
+        None,
+        "Images to refine (default: the run's own synthetic set).",
+        group="Main",
+        metavar="PATH",
     )
     output: str | None = setting(
         None, "Folder or file to write (default: RUN/refined).", group="Main", metavar="PATH"
@@ -247,14 +272,26 @@ class RefineConfig:
     format: Literal["same", "png", "npz", "npy", "hdf5"] = setting(
         "same", "Container and encoding of the output.", group="Main"
     )
-    batch: int = setting(256, "Images refined at once; split when memory is short.", group="Performance", low=1)
+    batch: int = setting(
+        256, "Images refined at once; split when memory is short.", group="Performance", low=1
+    )
     tile: int | None = setting(
-        None, "Refine larger images in tiles of about N x N pixels.", group="Performance", low=32, metavar="N"
+        None,
+        "Refine larger images in tiles of about N x N pixels.",
+        group="Performance",
+        low=32,
+        metavar="N",
     )
     workers: int = setting(
-        0, "Threads that decode and encode (0: one per core).", group="Performance", low=0, high=1024
+        0,
+        "Threads that decode and encode (0: one per core).",
+        group="Performance",
+        low=0,
+        high=1024,
     )
-    device: str = setting("auto", "auto, cpu, cuda or cuda:N.", group="Performance", metavar="DEVICE")
+    device: str = setting(
+        "auto", "auto, cpu, cuda or cuda:N.", group="Performance", metavar="DEVICE"
+    )
     amp: bool = setting(False, "bf16 (or fp16) arithmetic.", group="Performance")
     channels_last: bool = setting(False, "NHWC memory format.", group="Performance")
     compile: bool = setting(False, "torch.compile the refiner.", group="Performance")
@@ -274,7 +311,8 @@ class RefineConfig:
 def train_config(values: Mapping[str, Any] | None = None) -> TrainConfig:
     """A TrainConfig from plain values: the preset they name, overridden by the rest.
 
-    Without `preset`, it is `gaze` when data is given and `demo` (the embedded eyes) when not.
+    Without `preset`, it is `gaze` when data is given and `demo` (the embedded eyes) when not. A preset that is
+    only implied decides nothing about the data: images keep their size and channels.
 
     Args:
         values: field names to values; `data` may be a mapping of DataPolicy fields.
@@ -283,13 +321,30 @@ def train_config(values: Mapping[str, Any] | None = None) -> TrainConfig:
     """
     values = dict(values or {})
     check_names(TrainConfig, values)
-    if values.get("preset") is None:
-        has_data = values.get("synthetic") is not None or values.get("real") is not None
-        values["preset"] = "gaze" if has_data else "demo"
-    if values["preset"] not in PRESETS:
-        raise ConfigError(f"preset must be one of {', '.join(PRESETS)}, got {values['preset']!r}")
-    merged = {**PRESETS[values["preset"]], **values}
+    merged = {**preset_values(values), **values}
+    merged["preset"] = preset_name(values)
+    if isinstance(merged.get("data"), Mapping):
+        merged["data"] = {**preset_values(values).get("data", {}), **merged["data"]}
     return TrainConfig(**_with_policy(merged))
+
+
+def preset_name(values: Mapping[str, Any]) -> str:
+    """The preset that some values name or imply."""
+    name = values.get("preset")
+    if name is None:
+        has_data = values.get("synthetic") is not None or values.get("real") is not None
+        return "gaze" if has_data else "demo"
+    if name not in PRESETS:
+        raise ConfigError(f"preset must be one of {', '.join(PRESETS)}, got {name!r}")
+    return str(name)
+
+
+def preset_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What the preset that `values` name or imply sets; `data` is a mapping of DataPolicy fields."""
+    preset = dict(PRESETS[preset_name(values)])
+    if values.get("preset") is None:
+        preset.pop("data", None)
+    return preset
 
 
 def refine_config(values: Mapping[str, Any] | None = None) -> RefineConfig:
@@ -339,7 +394,11 @@ def check_fields(config: Any, prefix: str = "") -> None:
         low, high = item.metadata.get("low"), item.metadata.get("high")
         if value is None or isinstance(value, bool) or not isinstance(value, int | float):
             continue
-        if not (value == value) or (low is not None and value < low) or (high is not None and value > high):
+        if (
+            not (value == value)
+            or (low is not None and value < low)
+            or (high is not None and value > high)
+        ):
             if high is None:
                 raise ConfigError(f"{name} must be at least {low}, got {value}")
             raise ConfigError(f"{name} must be between {low} and {high}, got {value}")

@@ -77,11 +77,15 @@ class Discriminator(nn.Module):
         for layer in self.trunk:
             if isinstance(layer, nn.Conv2d | nn.MaxPool2d):
                 height, width = (
-                    (side + 2 * _first(layer.padding) - _first(layer.kernel_size)) // _first(layer.stride) + 1
+                    (side + 2 * _first(layer.padding) - _first(layer.kernel_size))
+                    // _first(layer.stride)
+                    + 1
                     for side in (height, width)
                 )
         if min(height, width) < 1:
-            raise ConfigError(f"images of {image_size[0]}x{image_size[1]} are too small for the discriminator")
+            raise ConfigError(
+                f"images of {image_size[0]}x{image_size[1]} are too small for the discriminator"
+            )
         return height, width
 
     @property

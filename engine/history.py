@@ -45,7 +45,9 @@ class HistoryBuffer:
     def draw_slots(self, count: int) -> Tensor:
         """`count` distinct random slots of those in use, int64 [count] on the device."""
         if count > self.size:
-            raise ValueError(f"count must be at most the {self.size} images in the history, got {count}")
+            raise ValueError(
+                f"count must be at most the {self.size} images in the history, got {count}"
+            )
         order = torch.randperm(self.size, generator=self._slots, device=self.images.device)
         return order[:count]
 

@@ -100,7 +100,9 @@ def _exported(path: Path, device: torch.device) -> FeatureTransform:
         network: nn.Module = torch.export.load(path).module()
     except Exception as error:
         # torch.export.load raises a dozen unrelated classes for a foreign file.
-        raise ConfigError(f"feature_transform: {path} is not a torch.export program: {error}") from error
+        raise ConfigError(
+            f"feature_transform: {path} is not a torch.export program: {error}"
+        ) from error
     network = network.to(device)
     for parameter in network.parameters():
         parameter.requires_grad_(False)

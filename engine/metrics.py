@@ -11,25 +11,26 @@ NO_STEP = 2**62
 class MetricSums:
     """Sums of named scalars since the last read, and the first step at which one was not finite.
 
-    Nothing here waits for the device except `read` and `first_bad_step`.
+    Nothing here waits for the device except `read` and `first_bad`.
     """
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
-        self._first_bad = torch.full((), NO_STEP, dtype=torch.int64, device=device)
+        self._first_bad: dict[str, Tensor] = {}
 
-    def add(self, values: Mapping[str, Tensor], step: int) -> None:
+    def add(self, source: str, values: Mapping[str, Tensor], step: int) -> None:
         """Add one value of each metric, scalars on the device; note whether all were finite.
 
         Args:
+            source: whose update they come from, "refiner" or "discriminator".
             values: detached scalars.
-            step: number of the update they come from.
+            step: number of that update's step.
         """
         stacked = torch.stack([value.float() for value in values.values()])
         here = torch.where(torch.isfinite(stacked).all(), NO_STEP, step)
-        self._first_bad = torch.minimum(self._first_bad, here)
+        self._first_bad[source] = torch.minimum(self._first_bad.get(source, here), here)
         for name, value in zip(values, stacked.double().unbind(), strict=True):
             self._sums[name] = self._sums[name] + value if name in self._sums else value
             self._counts[name] = self._counts.get(name, 0) + 1
@@ -45,16 +46,20 @@ class MetricSums:
         self._counts.clear()
         return means
 
-    def first_bad_step(self) -> int | None:
-        """The first step with a value that was not finite, or None."""
-        step = int(self._first_bad.item())
-        return None if step == NO_STEP else step
+    def first_bad(self) -> tuple[str, int] | None:
+        """Source and step of the first value that was not finite, or None. Waits for the device."""
+        if not self._first_bad:
+            return None
+        sources = list(self._first_bad)
+        steps: list[int] = torch.stack([self._first_bad[source] for source in sources]).tolist()
+        step, source = min(zip(steps, sources, strict=True))
+        return None if step == NO_STEP else (source, step)
 
     def forgive(self) -> None:
         """Forget sums and bad steps, after a rollback."""
         self._sums.clear()
         self._counts.clear()
-        self._first_bad.fill_(NO_STEP)
+        self._first_bad.clear()
 
     def state_dict(self) -> dict[str, Tensor]:
         """Sums and counts, so that a resumed run reports the same means."""

@@ -88,7 +88,9 @@ def _amp_dtype(device: torch.device) -> torch.dtype | None:
 def cpu_computes_bf16() -> bool:
     """Whether this CPU multiplies bf16 in hardware; emulated bf16 is several times slower than float32."""
     capabilities = torch.cpu.get_capabilities()
-    return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16"))
+    return any(
+        capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")
+    )
 
 
 @contextmanager

@@ -134,7 +134,9 @@ def load_refiner_file(path: Path, backend: str | None = None) -> Refiner:
     except KeyError as error:
         raise CheckpointError(f"{path} holds no refiner: its header has no {error}") from error
     except (RuntimeError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{path} does not fit the refiner its header describes: {error}") from error
+        raise CheckpointError(
+            f"{path} does not fit the refiner its header describes: {error}"
+        ) from error
     return refiner.eval()
 
 

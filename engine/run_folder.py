@@ -45,7 +45,9 @@ class RunFolder:
             DiskError: it cannot be written.
         """
         try:
-            run = cls(_named(Path(config.out)) if config.out else _numbered(Path(root), config.preset))
+            run = cls(
+                _named(Path(config.out)) if config.out else _numbered(Path(root), config.preset)
+            )
             run.checkpoints.mkdir()
             run.samples.mkdir()
         except OSError as error:
@@ -64,7 +66,9 @@ class RunFolder:
         """
         path = Path(path)
         if not (path / "config.json").is_file():
-            reason = "is not a run folder: it has no config.json" if path.is_dir() else "does not exist"
+            reason = (
+                "is not a run folder: it has no config.json" if path.is_dir() else "does not exist"
+            )
             raise CheckpointError(f"{path} {reason}", fix="See 'simgan-engine runs ls'.")
         return cls(path)
 

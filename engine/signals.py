@@ -26,7 +26,10 @@ class StopRequest:
     def handle(self, number: int, frame: FrameType | None) -> None:
         """Signal handler: remember the first, exit on the second."""
         if self.requested is not None:
-            os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, (self.last_words() + "\n").encode())
+            os.write(
+                sys.__stderr__.fileno() if sys.__stderr__ else 2,
+                (self.last_words() + "\n").encode(),
+            )
             os._exit(128 + number)
         self.requested = number
 

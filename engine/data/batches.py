@@ -37,10 +37,16 @@ class Order:
     def epoch(self, number: int) -> Tensor:
         """The permutation of one epoch, int64 [count]."""
         if self._cached is None or self._cached[0] != number:
-            key = hashlib.blake2b(f"{self.seed}/{self.name}/{number}".encode(), digest_size=8).digest()
+            key = hashlib.blake2b(
+                f"{self.seed}/{self.name}/{number}".encode(), digest_size=8
+            ).digest()
             generator = torch.Generator().manual_seed(int.from_bytes(key) >> 1)
             self._cached = (number, torch.randperm(self.count, generator=generator))
         return self._cached[1]
+
+    def forget(self) -> None:
+        """Drop the kept permutation, after `name` has changed."""
+        self._cached = None
 
     def slice(self, position: int, length: int) -> Tensor:
         """Indices of the `length` images from `position` on, across epochs, int64 [length]."""
@@ -88,6 +94,7 @@ class Batches:
         if self.resident:
             self._images = self._images.to(device)
         self._stream: _Stream | None = None
+        self._left = self._images[:0].to(device)
 
     @property
     def position(self) -> int:
@@ -108,19 +115,28 @@ class Batches:
             stored = self._streamed(batch)
         self._position += batch
         self.waited += time.perf_counter() - start
-        return to_unit(stored, self.array.value_range, self.array.images.dtype)
+        return to_unit(stored, self.array.value_range)
+
+    def pick(self, indices: list[int]) -> Tensor:
+        """Particular images, as `next` gives them; moves nothing."""
+        stored = self._images.index_select(0, torch.tensor(indices, device=self._images.device))
+        return to_unit(stored.to(self.device), self.array.value_range)
 
     def _streamed(self, batch: int) -> Tensor:
-        if self._stream is None or self._stream.batch != batch:
-            self.close()
+        """Updates ask for whole and half batches; chunks of one size are fetched and cut to measure."""
+        if self._stream is None:
             self._stream = _Stream(self, self._position, batch)
-        return self._stream.get()
+        while self._left.shape[0] < batch:
+            self._left = torch.cat((self._left, self._stream.get()))
+        stored, self._left = self._left[:batch], self._left[batch:]
+        return stored
 
     def close(self) -> None:
         """Stop the prefetching thread, if there is one."""
         if self._stream is not None:
             self._stream.stop()
             self._stream = None
+        self._left = self._images[:0].to(self.device)
 
 
 class _Stream:
@@ -186,7 +202,6 @@ def _fits(array: ImageArray, device: torch.device) -> bool:
 def to_unit(
     stored: Tensor,  # [N, H, W, C] uint8, or uint16 seen as int16
     value_range: tuple[float, float],
-    dtype: np.dtype | None = None,
 ) -> Tensor:
     """Stored values to float [N, C, H, W]: linear, `value_range` to [-1, 1], clamped outside of it."""
     if stored.dtype == torch.int16:

@@ -1,0 +1,333 @@
+"""A run in motion: the three phases, and at every step the housekeeping that keeps it safe."""
+
+import json
+import time
+from pathlib import Path
+
+import torch
+
+from simgan.engine.checkpoint import (
+    Checkpoint,
+    checkpoints,
+    load_checkpoint,
+    newest_checkpoint,
+    prune,
+    save_checkpoint,
+    spoken,
+)
+from simgan.engine.durable import replace_file
+from simgan.engine.errors import DiskError, DivergedError, Interrupted
+from simgan.engine.failpoints import failpoint
+from simgan.engine.health import HealthRules
+from simgan.engine.logbook import Logbook, image_tensor
+from simgan.engine.observer import Observer
+from simgan.engine.run_folder import RunFolder
+from simgan.engine.run_state import (
+    PHASES,
+    Place,
+    Training,
+    learning_rate,
+    place_data,
+    restore,
+    snapshot_headers,
+    snapshot_state,
+    snapshot_tensors,
+)
+from simgan.engine.samples import SampleSet, draw_samples, save_grid, spread_indices
+from simgan.engine.signals import StopRequest
+from simgan.engine.step import discriminator_step, pretrain_refiner_step, refiner_step
+
+CHECK_EVERY = 20  # steps between looks at the non-finite flag: each look waits for the device
+MAX_ROLLBACKS = 3
+MAX_FAILED_SAVES = 3
+SAMPLE_ROWS = 6
+
+
+class Session:
+    """Runs the phases of a `Training` in a run folder.
+
+    Args:
+        training: its moving parts, freshly built.
+        run: the folder, locked by the caller.
+        observer: is told of progress.
+        stop: what the signals ask for.
+        start: the checkpoint to continue from; None for a new run.
+    """
+
+    def __init__(
+        self,
+        training: Training,
+        run: RunFolder,
+        observer: Observer,
+        stop: StopRequest,
+        start: Checkpoint | None = None,
+    ) -> None:
+        self.training = training
+        self.run = run
+        self.observer = observer
+        self.stop = stop
+        self.last_metrics: dict[str, float] = {}
+        self.last_checkpoint = start.path if start else run.checkpoints
+        self._health = HealthRules()
+        self._failed_saves = 0
+        self._positions: dict[int, dict[str, int]] = {}
+        self._clock = _Clock()
+        config = training.config
+        if start is not None:
+            restore(training, start)
+        self._samples = _sample_set(training)
+        self._logbook = Logbook(
+            run.metrics,
+            tensorboard=run.path / "tensorboard" if config.tensorboard else None,
+            offset=start.state["metrics_offset"] if start else None,
+            purge_step=training.place.step if start else None,
+        )
+        stop.last_words = lambda: (
+            f"forced stop; {spoken(self.last_checkpoint.name)} is the last complete checkpoint"
+        )
+        if start is None:
+            self._save()
+
+    def run_all(self) -> None:
+        """Run what is left of every phase, then save."""
+        while True:
+            self._run_phase()
+            place = self.training.place
+            if place.step < self._total():
+                continue  # a rollback led back into an earlier phase
+            if place.phase + 1 == len(PHASES):
+                break
+            place.phase, place.step = place.phase + 1, 0
+            self._save()
+        self._save()
+        self._draw()
+
+    def close(self) -> None:
+        """Stop threads and flush files."""
+        self.training.synthetic.close()
+        self.training.real.close()
+        self._logbook.close()
+
+    def _run_phase(self) -> None:
+        """Run until the phase is done, or a rollback has led into another one."""
+        phase, total = self.training.place.phase, self._total()
+        self.observer.phase(PHASES[phase], total, self.training.place.step)
+        self._clock.restart(self.training)
+        while self.training.place.phase == phase and self.training.place.step < total:
+            step = self.training.place.step
+            self._positions[step] = self._position()
+            self._positions.pop(step - 2 * CHECK_EVERY, None)
+            self._step(PHASES[phase])
+            self.training.place.step += 1
+            failpoint("train.step")
+            self._housekeeping(total)
+
+    def _total(self) -> int:
+        config = self.training.config
+        return (
+            config.pretrain_refiner_steps,
+            config.pretrain_discriminator_steps,
+            config.steps,
+        )[self.training.place.phase]
+
+    def _step(self, phase: str) -> None:
+        """One step: K_g refiner updates, then K_d discriminator updates (Algorithm 1)."""
+        config = self.training.config
+        if phase == "pretrain-refiner":
+            self._record(
+                "refiner", pretrain_refiner_step(self.training.players, self._draw_synthetic())
+            )
+        elif phase == "pretrain-discriminator":
+            self._discriminator_update(use_history=False)
+        else:
+            for _ in range(config.k_g):
+                self._record("refiner", refiner_step(self.training.players, self._draw_synthetic()))
+            failpoint("train.between_updates")
+            for _ in range(config.k_d):
+                self._discriminator_update(use_history=True)
+
+    def _discriminator_update(self, *, use_history: bool) -> None:
+        players, batch = self.training.players, self.training.config.batch
+        half = use_history and players.history is not None and len(players.history) >= batch // 2
+        synthetic = self._draw_synthetic(batch // 2 if half else batch)
+        real = players.precision.images(self.training.real.next(batch))
+        self._record(
+            "discriminator", discriminator_step(players, synthetic, real, use_history=use_history)
+        )
+
+    def _draw_synthetic(self, count: int | None = None) -> torch.Tensor:
+        images = self.training.synthetic.next(count or self.training.config.batch)
+        return self.training.players.precision.images(images)
+
+    def _record(self, source: str, metrics: dict[str, torch.Tensor]) -> None:
+        self.training.metrics.add(source, metrics, self.training.place.step)
+
+    def _position(self) -> dict[str, int]:
+        return {"synthetic": self.training.synthetic.position, "real": self.training.real.position}
+
+    def _housekeeping(self, total: int) -> None:
+        config, step = self.training.config, self.training.place.step
+        training_phase = PHASES[self.training.place.phase] == "train"
+        ticked = step % config.log_every == 0 or step == total
+        saving = training_phase and step % config.checkpoint_every == 0
+        stopping = self.stop.requested is not None
+        if (ticked or saving or stopping or step % CHECK_EVERY == 0) and self._rolled_back():
+            return
+        if ticked:
+            self._tick(total)
+        if training_phase and step % config.sample_every == 0:
+            self._draw()
+        if saving and step < total:
+            self._save()
+        if stopping:
+            self._stop()
+
+    def _tick(self, total: int) -> None:
+        place = self.training.place
+        metrics = self.training.metrics.read()
+        metrics |= self._clock.read(self.training, total)
+        phase = PHASES[place.phase]
+        row = {"phase": phase, "step": place.step, **metrics}
+        try:
+            self._logbook.write(row)
+        except DiskError as error:
+            self.observer.warning(f"{error.what}. Training continues.")
+        self.last_metrics = {"step": float(place.step), **metrics}
+        self.observer.tick(dict(self.last_metrics))
+        if phase == "train":
+            for warning in self._health.check(metrics):
+                self.observer.warning(warning)
+
+    def _draw(self) -> None:
+        step = self.training.place.step
+        grid = draw_samples(self.training.players, self._samples)
+        try:
+            save_grid(grid, self.run.samples / f"step-{step:08d}.png")
+        except OSError as error:
+            self.observer.warning(
+                f"cannot write the sample grid of step {step:,}: {error.strerror}"
+            )
+        self._logbook.image("samples", image_tensor(grid), step)
+
+    def _save(self) -> None:
+        """Write a checkpoint; a full disk is told, survived twice and fatal the third time."""
+        training, keep = self.training, self.training.config.keep
+        if self.last_checkpoint.name == training.place.name:
+            return
+        try:
+            self.last_checkpoint = save_checkpoint(
+                self.run.checkpoints,
+                training.place.name,
+                snapshot_tensors(training),
+                snapshot_state(training, self._logbook.offset),
+                snapshot_headers(training),
+            )
+        except DiskError as error:
+            self._failed_saves += 1
+            if self._failed_saves >= MAX_FAILED_SAVES or self.stop.requested is not None:
+                raise
+            self.observer.warning(f"{error.what} Training continues; free space or pass --keep 1.")
+            return
+        self._failed_saves = 0
+        prune(self.run.checkpoints, keep)
+
+    def _stop(self) -> None:
+        number = self.stop.requested
+        assert number is not None
+        self._save()
+        raise Interrupted(
+            f"stopping after {spoken(self.training.place.name)}: saved",
+            signal_number=number,
+            fix=f"Resume: simgan-engine train --resume {self.run.path}",
+        )
+
+    def _rolled_back(self) -> bool:
+        """Look for a value that was not finite; if there is one, go back to the last good checkpoint."""
+        bad = self.training.metrics.first_bad()
+        if bad is None and _finite(self.training):
+            return False
+        source, step = bad or ("weights", self.training.place.step - 1)
+        what = (
+            f"non-finite {source} loss at step {step + 1:,}"
+            if bad
+            else f"non-finite weights at step {step + 1:,}"
+        )
+        saved = self._save_offending(step)
+        attempt = self.training.place.attempt + 1
+        if attempt > MAX_ROLLBACKS or not checkpoints(self.run.checkpoints):
+            raise DivergedError(
+                f"{what} after {MAX_ROLLBACKS} rollbacks; the last good checkpoint is "
+                f"{spoken(self.last_checkpoint.name)}",
+                where=f"names of the images of that step: {saved}",
+                fix="Lower --lr, or look at those images.",
+            )
+        good = load_checkpoint(newest_checkpoint(self.run.checkpoints, self.observer.warning))
+        restore(self.training, good)
+        self.last_checkpoint = good.path
+        self.training.place = Place(self.training.place.phase, self.training.place.step, attempt)
+        place_data(self.training, good.state["position"])
+        self.training.metrics.forgive()
+        self._logbook.cut(good.state["metrics_offset"])
+        self._clock.restart(self.training)
+        config = self.training.config
+        self.observer.warning(
+            f"{what}. Rolled back to {spoken(good.path.name)} (attempt {attempt}/{MAX_ROLLBACKS}), lr "
+            f"{learning_rate(config, attempt - 1):g}->{learning_rate(config, attempt):g}; "
+            f"names of the images of that step saved to {saved}"
+        )
+        return True
+
+    def _save_offending(self, step: int) -> Path:
+        """The image names drawn in one step, as far as they are still known."""
+        names = {}
+        start = self._positions.get(step, self._position())
+        end = self._positions.get(step + 1, self._position())
+        for kind, batches in (("synthetic", self.training.synthetic), ("real", self.training.real)):
+            index = batches.order.slice(start[kind], max(end[kind] - start[kind], 0))
+            names[kind] = [batches.array.names[i] for i in index.tolist()]
+        path = self.run.debug / f"{self.training.place.name}-images.json"
+        self.run.debug.mkdir(exist_ok=True)
+        replace_file(path, json.dumps(names, indent=1).encode())
+        return path
+
+
+class _Clock:
+    """Throughput, remaining time and the share of time spent waiting for data."""
+
+    def restart(self, training: Training) -> None:
+        self._time = time.perf_counter()
+        self._step = training.place.step
+        self._waited = training.synthetic.waited + training.real.waited
+
+    def read(self, training: Training, total: int) -> dict[str, float]:
+        config, place = training.config, training.place
+        steps = max(place.step - self._step, 1)
+        seconds = max(time.perf_counter() - self._time, 1e-9)
+        waited = training.synthetic.waited + training.real.waited - self._waited
+        updates = config.k_g + config.k_d if PHASES[place.phase] == "train" else 1
+        self.restart(training)
+        return {
+            "images_per_s": steps * updates * config.batch / seconds,
+            "eta_s": seconds / steps * (total - place.step),
+            "data_wait": waited / seconds,
+        }
+
+
+def _finite(training: Training) -> bool:
+    players = training.players
+    sums = [
+        parameter.detach().float().sum()
+        for network in (players.refiner, players.discriminator)
+        for parameter in network.parameters()
+    ]
+    return bool(torch.isfinite(torch.stack(sums)).all())
+
+
+def _sample_set(training: Training) -> SampleSet:
+    """The same evenly spread images at every grid."""
+    picked = [
+        batches.pick(spread_indices(len(batches.array.names), SAMPLE_ROWS))
+        for batches in (training.synthetic, training.real)
+    ]
+    rows = min(len(picked[0]), len(picked[1]))
+    return SampleSet(picked[0][:rows], picked[1][:rows])

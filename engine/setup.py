@@ -1,0 +1,200 @@
+"""Builds the moving parts of a run from its settings: images, networks, optimizers, history."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from simgan.engine.config import TrainConfig
+from simgan.engine.data.batches import Batches
+from simgan.engine.data.packing import ImageArray, pack
+from simgan.engine.data.sources import open_source
+from simgan.engine.discriminator import Discriminator
+from simgan.engine.errors import ConfigError, DataError, Interrupted
+from simgan.engine.history import HistoryBuffer
+from simgan.engine.losses import effective_lambda, feature_transform
+from simgan.engine.metrics import MetricSums
+from simgan.engine.observer import Observer
+from simgan.engine.precision import Precision, pick_device
+from simgan.engine.refiner import Refiner
+from simgan.engine.run_state import Training
+from simgan.engine.signals import StopRequest
+from simgan.engine.step import Players
+
+EMBEDDED = {"synthetic": "procedural:synthetic?count=2000", "real": "procedural:camera?count=2000"}
+HISTORY_SEED = 0x5EED  # keeps the history's generator apart from the one that initialises weights
+
+
+class Arrays(NamedTuple):
+    """The two packed image sets of a run."""
+
+    synthetic: ImageArray
+    real: ImageArray
+
+
+def absolute_paths(config: TrainConfig) -> TrainConfig:
+    """Settings whose data paths hold wherever the run is resumed from; the embedded eyes where none are given.
+
+    Raises:
+        ConfigError: only one of the two image sets is given.
+    """
+    given = {"synthetic": config.synthetic, "real": config.real}
+    missing = [kind for kind, path in given.items() if path is None]
+    if len(missing) == 1:
+        raise ConfigError(
+            f"--{missing[0]} is missing: training needs synthetic and real images",
+            fix="Give both, or neither to train on the built-in procedural eyes.",
+        )
+    changes: dict[str, Any] = {}
+    for kind, path in given.items():
+        path = path or EMBEDDED[kind]
+        changes[kind] = path if path.startswith("procedural:") else str(Path(path).resolve())
+    if config.feature_transform.endswith(".pt2"):
+        changes["feature_transform"] = str(Path(config.feature_transform).resolve())
+    return dataclasses.replace(config, **changes)
+
+
+def load_arrays(config: TrainConfig, observer: Observer, stop: StopRequest) -> Arrays:
+    """Open and pack both sets, and check that they fit each other.
+
+    Raises:
+        DataError: unreadable, or images of different shapes.
+        Interrupted: a stop signal came while images were decoded.
+    """
+    if (config.synthetic or "").startswith("procedural:"):
+        observer.message(
+            "no data given: using built-in procedural eyes (demo data, not for science)"
+        )
+
+    def watch(done: int, total: int) -> None:
+        if stop.requested is not None:
+            raise Interrupted(
+                "stopped while reading images; nothing was written", signal_number=stop.requested
+            )
+
+    packed = []
+    for kind in ("synthetic", "real"):
+        location = getattr(config, kind)
+        source = open_source(location, config.data)
+        array = pack(source, config.data, progress=watch)
+        observer.message(f"{kind}: {describe(array)}")
+        if array.problems:
+            total = len(array.names) + len(array.problems)
+            first = array.problems[0]
+            observer.warning(
+                f"skipped {len(array.problems)} of {total:,} {kind} images "
+                f"({len(array.problems) / total:.2%}), first: {first.name}: {first.reason}"
+            )
+        packed.append(array)
+    arrays = Arrays(*packed)
+    _check_pair(arrays)
+    return arrays
+
+
+def describe(array: ImageArray) -> str:
+    """One line on an image set: count, size, channels, bit depth, format."""
+    bits = array.images.dtype.itemsize * 8
+    kind = {1: "gray", 3: "RGB"}.get(array.channels, f"{array.channels} channels")
+    return (
+        f"{len(array.names):,} images {array.height}x{array.width} {bits}-bit {kind} "
+        f"({array.format}, {array.location})"
+    )
+
+
+def _check_pair(arrays: Arrays) -> None:
+    shapes = [f"{a.channels}x{a.height}x{a.width}" for a in arrays]
+    if shapes[0] != shapes[1]:
+        raise DataError(
+            f"synthetic images are {shapes[0]}, real images are {shapes[1]} (channels x height x width)",
+            fix="Set data.size and data.channels, for example --set data.size=35x55 --set data.channels=gray.",
+        )
+
+
+def build_training(config: TrainConfig, arrays: Arrays, observer: Observer) -> Training:
+    """Networks, optimizers, history, batches and metrics of a fresh run, initialised from `config.seed`."""
+    device = pick_device(config.device)
+    precision = Precision.choose(device, amp=config.amp, channels_last=config.channels_last)
+    if config.amp and precision.amp_dtype is None:
+        observer.warning(
+            "--amp: this CPU does not compute in bf16; training in float32, which is faster here"
+        )
+    players = _players(config, arrays.synthetic, precision)
+    training = Training(
+        config,
+        players,
+        Batches(arrays.synthetic, seed=config.seed, name="synthetic", device=device),
+        Batches(arrays.real, seed=config.seed, name="real", device=device),
+        MetricSums(device),
+    )
+    _introduce(training, observer)
+    return training
+
+
+def _players(config: TrainConfig, array: ImageArray, precision: Precision) -> Players:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        refiner = Refiner(
+            array.channels,
+            config.width,
+            config.blocks,
+            config.kernel,
+            config.output_activation,
+            config.backend,
+        )
+        discriminator = Discriminator(
+            array.channels, config.discriminator, config.adversarial, (array.height, array.width)
+        )
+    discriminator.map_size((array.height, array.width))
+    precision.module(refiner)
+    precision.module(discriminator)
+    history = None
+    if config.history:
+        history = HistoryBuffer(
+            config.history_capacity,
+            (array.channels, array.height, array.width),
+            device=precision.device,
+            seed=config.seed ^ HISTORY_SEED,
+        )
+    players = Players(
+        refiner,
+        discriminator,
+        _optimizer(config, refiner),
+        _optimizer(config, discriminator),
+        precision,
+        config.lambda_reg,
+        history,
+        feature_transform(config.feature_transform, precision.device),
+        config.backend,
+    )
+    if config.compile:
+        players.compile()
+    return players
+
+
+def _optimizer(config: TrainConfig, network: nn.Module) -> torch.optim.Optimizer:
+    if config.optimizer == "adam":
+        return torch.optim.Adam(network.parameters(), lr=config.lr, fused=True)
+    return torch.optim.SGD(network.parameters(), lr=config.lr, fused=True)
+
+
+def _introduce(training: Training, observer: Observer) -> None:
+    """What is about to run, in the numbers people ask for."""
+    config, players = training.config, training.players
+    array = training.synthetic.array
+    pixels = array.channels * array.height * array.width
+    patches = 1
+    if config.adversarial == "local":
+        height, width = players.discriminator.map_size((array.height, array.width))
+        patches = height * width
+    counts = [
+        sum(p.numel() for p in n.parameters()) for n in (players.refiner, players.discriminator)
+    ]
+    observer.message(
+        f"refiner {counts[0]:,} parameters, discriminator {counts[1]:,}; {players.precision.describe()}"
+    )
+    observer.message(
+        f"lambda_reg {config.lambda_reg:g} (losses: sum over {patches} patches and {pixels:,} pixels, mean over "
+        f"images); {effective_lambda(config.lambda_reg, pixels, patches):.3g} if both were means"
+    )

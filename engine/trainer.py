@@ -1,0 +1,171 @@
+"""Algorithm 1 of the paper, with what surrounds it: pre-training, ticks, checkpoints, resume, signals."""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from simgan.engine.checkpoint import (
+    Checkpoint,
+    clean_leftovers,
+    load_checkpoint,
+    newest_checkpoint,
+    spoken,
+)
+from simgan.engine.config import TrainConfig, to_dict, to_json, train_config
+from simgan.engine.durable import replace_file
+from simgan.engine.errors import CheckpointError, ConfigError, DeviceMemoryError
+from simgan.engine.observer import Observer, SilentObserver
+from simgan.engine.precision import repeatable
+from simgan.engine.run_folder import RunFolder
+from simgan.engine.run_state import Place
+from simgan.engine.session import Session
+from simgan.engine.setup import absolute_paths, build_training, load_arrays
+from simgan.engine.signals import stop_on_signals
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a finished run left behind.
+
+    Attributes:
+        run: its folder.
+        steps: steps of Algorithm 1 done.
+        metrics: means of the last tick.
+        checkpoint: its last checkpoint.
+    """
+
+    run: Path
+    steps: int
+    metrics: dict[str, float]
+    checkpoint: Path
+
+
+def train(
+    config: TrainConfig | Mapping[str, Any] | None = None,
+    *,
+    observer: Observer | None = None,
+    root: str | Path = "runs",
+) -> RunResult:
+    """Train a refiner (Algorithm 1): pre-train R, pre-train D, then K_g and K_d updates a step.
+
+    Args:
+        config: settings, or a mapping of them for `train_config`.
+        observer: is told of progress; silent by default.
+        root: where numbered run folders are made when `config.out` is not set.
+    Raises:
+        ConfigError, DataError: settings or data are not usable; nothing was written.
+        DivergedError: the losses stayed non-finite after three rollbacks.
+        DiskError: checkpoints could not be written three times in a row.
+        Interrupted: SIGINT or SIGTERM came; the run is saved and can be resumed.
+    """
+    if not isinstance(config, TrainConfig):
+        config = train_config(config)
+    config = absolute_paths(config)
+    observer = observer or SilentObserver()
+    with stop_on_signals() as stop, repeatable(config.deterministic, torch.get_num_threads()):
+        arrays = load_arrays(config, observer, stop)
+        training = build_training(config, arrays, observer)
+        run = RunFolder.create(config, root)
+        with run.lock():
+            observer.message(f"run folder {run.path}")
+            session = Session(training, run, observer, stop)
+            return _finish(session)
+
+
+def resume(
+    path: str | Path, *, steps: int | None = None, observer: Observer | None = None
+) -> RunResult:
+    """Continue a run exactly where its newest complete checkpoint stands.
+
+    With `deterministic` on a CPU the result is bit for bit that of a run that never stopped.
+
+    Args:
+        path: the run folder.
+        steps: a new T, to train longer than the run was meant to.
+        observer: is told of progress.
+    Raises:
+        CheckpointError: there is no run, no readable checkpoint, or the data has changed.
+        LockedError: another process is training it.
+        Others: as `train`.
+    """
+    observer = observer or SilentObserver()
+    run = RunFolder.open(path)
+    with run.lock(), stop_on_signals() as stop:
+        clean_leftovers(run.checkpoints)
+        config = _longer(run, run.config(), steps)
+        checkpoint = load_checkpoint(
+            newest_checkpoint(run.checkpoints, observer.warning, quarantine=True)
+        )
+        _check_networks(config, checkpoint.state["config"])
+        with repeatable(config.deterministic, checkpoint.state["threads"]):
+            arrays = load_arrays(config, observer, stop)
+            training = build_training(config, arrays, observer)
+            session = Session(training, run, observer, stop, start=checkpoint)
+            observer.message(_resuming(run, checkpoint))
+            return _finish(session)
+
+
+def _finish(session: Session) -> RunResult:
+    try:
+        session.run_all()
+    except torch.OutOfMemoryError as error:
+        batch = session.training.config.batch
+        raise DeviceMemoryError(
+            f"batch {batch} does not fit into the memory of {session.training.players.precision.device}",
+            fix=f"Use --batch {max(2, batch // 4 * 2)}, --amp, or smaller images.",
+        ) from error
+    finally:
+        session.close()
+    place: Place = session.training.place
+    return RunResult(session.run.path, place.step, session.last_metrics, session.last_checkpoint)
+
+
+def _resuming(run: RunFolder, checkpoint: Checkpoint) -> str:
+    manifest = checkpoint.path / "manifest.json"
+    files = len(json.loads(manifest.read_bytes())["files"])
+    written = time.strftime("%H:%M", time.localtime(manifest.stat().st_mtime))
+    return (
+        f"resuming {run.path} at {spoken(checkpoint.path.name)} "
+        f"(checkpoint of {written}, verified {files} files)"
+    )
+
+
+def _longer(run: RunFolder, config: TrainConfig, steps: int | None) -> TrainConfig:
+    if steps is None or steps == config.steps:
+        return config
+    if steps < config.steps:
+        raise ConfigError(
+            f"steps must be at least the run's {config.steps} to resume it, got {steps}"
+        )
+    config = train_config({**to_dict(config), "steps": steps})
+    replace_file(run.path / "config.json", to_json(config).encode())
+    return config
+
+
+_SHAPING = (
+    "width",
+    "blocks",
+    "kernel",
+    "discriminator",
+    "adversarial",
+    "output_activation",
+    "optimizer",
+)
+
+
+def _check_networks(config: TrainConfig, saved: Mapping[str, Any]) -> None:
+    """config.json may have been edited by hand; what shapes the networks must be what was saved."""
+    now = to_dict(config)
+    changed = [
+        f"{name}: {saved[name]} -> {now[name]}" for name in _SHAPING if saved[name] != now[name]
+    ]
+    if changed:
+        raise CheckpointError(
+            "config.json differs from the checkpoint in what cannot change: " + ", ".join(changed),
+            fix="Put it back, or start a new run.",
+        )
