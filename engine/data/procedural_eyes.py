@@ -91,7 +91,7 @@ class ProceduralEyes(Source):
 
     def read(self, index: int) -> Images:
         """Image uint8 [height, width, C]; safe to call from several threads."""
-        return self._draw(self.items[index : index + 1])[0]
+        return self._draw([self.items[index]])[0]
 
     def images(self, progress: Callable[[int, int], None] | None = None) -> Images:
         """All images uint8 [N, height, width, C], equal to `read` of each but faster.
