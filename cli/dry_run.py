@@ -66,7 +66,7 @@ def report(resolved: settings.Resolved[TrainConfig], *, as_json: bool) -> None:
 
 
 def _count(config: TrainConfig, which: str) -> dict[str, Any]:
-    from simgan.engine.config import parse_size
+    from simgan.engine.config_checks import parse_size
     from simgan.engine.data.sources import open_source
 
     source = open_source(getattr(config, which), config.data)

@@ -29,14 +29,22 @@ from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hint
 
 import click
 
-from simgan.engine.config import DataPolicy, RefineConfig, TrainConfig, check_names
+from simgan.engine.config import DataPolicy, RefineConfig, TrainConfig
+from simgan.engine.config_checks import check_names
 from simgan.engine.errors import ConfigError
 
 AUTOMATIC_FILE = "simgan.toml"
 TABLES: dict[str, type] = {"train": TrainConfig, "refine": RefineConfig, "data": DataPolicy}
 PREFIX = "SIMGAN_"
-# Variables that are no settings of a config; read where they act.
-OTHER_VARIABLES = ("SIMGAN_DEBUG", "SIMGAN_CACHE", "SIMGAN_FAILPOINT", "SIMGAN_NATIVE")
+# Variables that are read where they act. SIMGAN_BACKEND is one: it can name a backend per operation,
+# which the setting `backend` cannot.
+OTHER_VARIABLES = (
+    "SIMGAN_BACKEND",
+    "SIMGAN_CACHE",
+    "SIMGAN_DEBUG",
+    "SIMGAN_FAILPOINT",
+    "SIMGAN_NATIVE",
+)
 TRUE = ("1", "true", "yes", "on")
 FALSE = ("0", "false", "no", "off")
 
@@ -144,7 +152,7 @@ def from_environment(cls: type, environ: Mapping[str, str]) -> Layer:
     for key in keys(cls):
         name = variable(key.name)
         text = environ.get(name, "")
-        if text:
+        if text and name not in OTHER_VARIABLES:
             layer[key.name] = Given(_from_text(name, text, kind_of(key.hint)), name)
     return layer
 

@@ -12,7 +12,7 @@ import click
 from simgan.cli import words
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    from rich.progress import TaskID
 
 LINE_EVERY_S = 1.0  # plain lines come at most this often, besides the last of a phase
 
@@ -20,7 +20,7 @@ LINE_EVERY_S = 1.0  # plain lines come at most this often, besides the last of a
 COLUMNS = {
     "refiner_loss": ("R loss", "{:.4g}"),
     "realism_loss": ("realism", "{:.4g}"),
-    "self_regularization": ("|R(x)-x|_1", "{:.4g}"),
+    "self_regularization": ("reg", "{:.4g}"),
     "discriminator_loss": ("D loss", "{:.4g}"),
     "d_accuracy_real": ("D real", "{:.0%}"),
     "d_accuracy_refined": ("D refined", "{:.0%}"),
@@ -107,36 +107,26 @@ class PlainProgress:
 
 
 class LiveProgress:
-    """Observer with a bar and one line of metrics that is rewritten in place (rich).
+    """Observer with a bar per phase and the newest metrics below them, redrawn in place (rich).
 
     rich itself falls back to ASCII bars where the encoding is not UTF-8, and honours NO_COLOR.
     """
 
     def __init__(self, stream: TextIO | None = None, **console: Any) -> None:
-        from rich.console import Console
+        from rich.console import Console, Group
+        from rich.live import Live
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+        from rich.text import Text
 
         self._console = Console(file=stream or sys.stderr, highlight=False, **console)
-        self._progress: Progress | None = None
+        columns = (TextColumn("{task.description}"), BarColumn(24), MofNCompleteColumn())
+        self._bars = Progress(*columns, console=self._console)
+        self._metrics = Text(overflow="fold")
+        self._live = Live(Group(self._bars, self._metrics), console=self._console)
         self._task: TaskID | None = None
 
     def __enter__(self) -> Self:
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeElapsedColumn,
-        )
-
-        self._progress = Progress(
-            TextColumn("[bold]{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[metrics]}", markup=False),
-            console=self._console,
-        )
-        self._progress.start()
+        self._live.start()
         return self
 
     def __exit__(
@@ -146,28 +136,24 @@ class LiveProgress:
         trace: TracebackType | None,
     ) -> None:
         """Leave the last state on the screen and the cursor where it belongs."""
-        if self._progress is not None:
-            self._progress.stop()
+        self._live.stop()
 
     def phase(self, name: str, total: int, done: int) -> None:
-        """Finish the bar before and start the next below it."""
-        if self._progress is None:
-            return
-        self._task = self._progress.add_task(name, total=total, completed=done, metrics="")
+        """Start a bar below those before."""
+        self._task = self._bars.add_task(name, total=total, completed=done)
 
     def tick(self, metrics: dict[str, float]) -> None:
         """Move the bar and rewrite the metrics."""
-        if self._progress is None or self._task is None:
-            return
-        done = int(metrics.get("step", 0))
-        self._progress.update(self._task, completed=done, metrics=describe(metrics))
+        if self._task is not None:
+            self._bars.update(self._task, completed=int(metrics.get("step", 0)))
+        self._metrics.plain = describe(metrics)
 
     def message(self, text: str) -> None:
-        """Print the sentence above the bar."""
+        """Print the sentence above the bars."""
         self._console.print(text, markup=False, soft_wrap=True)
 
     def warning(self, text: str) -> None:
-        """Print the sentence above the bar, in yellow."""
+        """Print the sentence above the bars, in yellow."""
         self._console.print(f"Warning: {text}", markup=False, style="yellow", soft_wrap=True)
 
 

@@ -7,13 +7,12 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar, get_args, get_origin
+from typing import Any, Generic, Literal, TypeVar, get_args, get_origin
 
 import click
 
 from simgan.cli import layers, words
 from simgan.engine.config import (
-    PRESETS,
     DataPolicy,
     RefineConfig,
     TrainConfig,
@@ -23,6 +22,7 @@ from simgan.engine.config import (
     train_config,
 )
 from simgan.engine.errors import ConfigError
+from simgan.engine.presets import PRESETS
 
 GROUPS = ("Main", "Algorithm", "Networks", "Performance", "Output", "Data", "Settings", "Other")
 METAVARS = {int: "N", float: "X", str: "TEXT"}
@@ -88,30 +88,35 @@ def config_options(cls: type) -> Callable[[Function], Function]:
     """
 
     def decorate(function: Function) -> Function:
-        settings = click.option(
-            "--set",
-            "assignments",
-            cls=GroupedOption,
-            group="Settings",
-            multiple=True,
-            metavar="NAME=VALUE",
-            help="Any setting by its name, for example --set data.range=full.",
-        )
-        file = click.option(
-            "--config",
-            "config_file",
-            cls=GroupedOption,
-            group="Settings",
-            type=click.Path(),
-            metavar="FILE",
-            help="TOML or JSON file of settings (default: simgan.toml of this folder).",
-        )
-        function = file(settings(function))
+        function = source_options(function)
         for key in reversed(layers.keys(cls)):
             function = _option(cls, key)(function)
         return function
 
     return decorate
+
+
+def source_options(function: Function) -> Function:
+    """Decorator: --config and --set."""
+    assignments = click.option(
+        "--set",
+        "assignments",
+        cls=GroupedOption,
+        group="Settings",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="Any setting by its name, for example --set data.range=full.",
+    )
+    file = click.option(
+        "--config",
+        "config_file",
+        cls=GroupedOption,
+        group="Settings",
+        type=click.Path(),
+        metavar="FILE",
+        help="TOML or JSON file of settings (default: simgan.toml of this folder).",
+    )
+    return file(assignments(function))
 
 
 def parameter(key: str) -> str:
@@ -200,18 +205,14 @@ def _option(cls: type, key: layers.Key) -> Callable[[Function], Function]:
         group=key.field.metadata["group"],
         note=_note(cls, key),
         help=key.field.metadata["help"],
-        metavar=key.field.metadata["metavar"] or METAVARS.get(_numeric(key.hint)),
+        metavar=key.field.metadata["metavar"] or _metavar(key),
         type=_click_type(key),
         default=None,
     )
 
 
-def _numeric(hint: Any) -> Any:
-    return None if get_origin(hint) is not None and not _is_optional(hint) else layers.kind_of(hint)
-
-
-def _is_optional(hint: Any) -> bool:
-    return type(None) in get_args(hint)
+def _metavar(key: layers.Key) -> str | None:
+    return None if choices(key) else METAVARS.get(layers.kind_of(key.hint))
 
 
 def _click_type(key: layers.Key) -> Any:
@@ -223,9 +224,14 @@ def _click_type(key: layers.Key) -> Any:
         return click.IntRange(low, high)
     if kind is float:
         return click.FloatRange(low, high)
-    if get_args(key.hint) and not _is_optional(key.hint):
-        return click.Choice(get_args(key.hint))
+    if choices(key):
+        return click.Choice(choices(key))
     return click.Path() if key.field.metadata["metavar"] in PATHS else click.STRING
+
+
+def choices(key: layers.Key) -> tuple[str, ...]:
+    """The allowed words of a setting; empty when it is free."""
+    return get_args(key.hint) if get_origin(key.hint) is Literal else ()
 
 
 def _note(cls: type, key: layers.Key) -> str:
