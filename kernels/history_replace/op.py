@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from simgan.kernels.arguments import check_same_device, check_same_dtype, check_type
-from simgan.kernels.dispatch import resolve_backend
-from simgan.kernels.history_replace import reference
+from simgan.kernels.dispatch import BACKENDS, REFERENCE, TRITON, resolve_backend
+from simgan.kernels.history_replace import native_kernel, reference
+from simgan.kernels.layout import same_order
 
 
 def history_replace_(
@@ -54,12 +55,25 @@ def history_replace_(
     check_same_device("slots", slots, "buffer", buffer)
     if buffer.requires_grad:
         raise ValueError("buffer must not require a gradient: it is changed in place")
-    chosen = resolve_backend("history_replace", backend, buffer)
+    chosen = resolve_backend("history_replace", backend, buffer, limits=_limits(buffer))
     _replace(buffer, refined.detach(), slots, chosen)
 
 
+def _limits(buffer: Tensor) -> dict[str, str]:
+    if same_order(buffer):
+        return {}
+    reason = "buffer must lie gapless in memory (contiguous or channels_last)"
+    return {name: reason for name in BACKENDS["history_replace"] if name != REFERENCE}
+
+
 def _implementation(backend: str) -> ModuleType:
-    return reference
+    if backend == REFERENCE:
+        return reference
+    if backend == TRITON:
+        from simgan.kernels.history_replace import triton_kernel
+
+        return triton_kernel
+    return native_kernel
 
 
 @torch.library.custom_op("simgan::history_replace_", mutates_args={"buffer"})

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from simgan.kernels.arguments import accumulation_dtype, check_floating, check_type
-from simgan.kernels.dispatch import resolve_backend
-from simgan.kernels.patch_cross_entropy import reference
+from simgan.kernels.dispatch import REFERENCE, TRITON, resolve_backend
+from simgan.kernels.patch_cross_entropy import native_kernel, reference
 
 
 def patch_cross_entropy(logits: Tensor, target: int, *, backend: str | None = None) -> Tensor:
@@ -44,7 +44,13 @@ def patch_cross_entropy(logits: Tensor, target: int, *, backend: str | None = No
 
 
 def _implementation(backend: str) -> ModuleType:
-    return reference
+    if backend == REFERENCE:
+        return reference
+    if backend == TRITON:
+        from simgan.kernels.patch_cross_entropy import triton_kernel
+
+        return triton_kernel
+    return native_kernel
 
 
 @torch.library.custom_op("simgan::patch_cross_entropy", mutates_args=())

@@ -12,9 +12,11 @@ from simgan.kernels.arguments import (
     check_same_dtype,
     check_type,
 )
-from simgan.kernels.dispatch import resolve_backend
+from simgan.kernels.dispatch import TRITON, resolve_backend
+from simgan.kernels.layout import memory_format
 from simgan.kernels.residual_block import reference
-from simgan.kernels.residual_block.layout import memory_format
+
+_TRITON_CHANNELS = (16, 32, 64, 128)  # a tile holds all channels, a power of two
 
 
 def residual_block(
@@ -71,7 +73,7 @@ def residual_block(
     for name, value in arguments.items():
         check_same_dtype(name, value, "x", arguments["x"])
         check_same_device(name, value, "x", x)
-    chosen = resolve_backend("residual_block", backend, arguments["x"])
+    chosen = resolve_backend("residual_block", backend, arguments["x"], limits=_triton_limits(x))
     output: Tensor = _forward(*arguments.values(), chosen)[0]
     return output
 
@@ -95,7 +97,17 @@ def _check_shapes(arguments: dict[str, Tensor]) -> None:
             raise ValueError(f"{name} must be [C] with C = {channels} channels of x, got {shape}")
 
 
+def _triton_limits(x: Tensor) -> dict[str, str]:
+    if x.shape[1] in _TRITON_CHANNELS:
+        return {}
+    return {TRITON: f"it takes {_TRITON_CHANNELS} channels, got {x.shape[1]}"}
+
+
 def _implementation(backend: str) -> ModuleType:
+    if backend == TRITON:
+        from simgan.kernels.residual_block import triton_kernel
+
+        return triton_kernel
     return reference
 
 

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from simgan.kernels.residual_block.layout import memory_format
+from simgan.kernels.layout import memory_format
 
 
 def forward(

@@ -12,8 +12,8 @@ from simgan.kernels.arguments import (
     check_same_device,
     check_type,
 )
-from simgan.kernels.dispatch import resolve_backend
-from simgan.kernels.self_regularization import reference
+from simgan.kernels.dispatch import REFERENCE, TRITON, resolve_backend
+from simgan.kernels.self_regularization import native_kernel, reference
 
 
 def self_regularization(
@@ -57,7 +57,13 @@ def self_regularization(
 
 
 def _implementation(backend: str) -> ModuleType:
-    return reference
+    if backend == REFERENCE:
+        return reference
+    if backend == TRITON:
+        from simgan.kernels.self_regularization import triton_kernel
+
+        return triton_kernel
+    return native_kernel
 
 
 @torch.library.custom_op("simgan::self_regularization", mutates_args=())

@@ -1,0 +1,169 @@
+// simgan.kernels._native: hands addresses and sizes to the launchers, turns their codes into
+// exceptions.
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <array>
+#include <stdexcept>
+#include <string>
+
+#include "launchers.h"
+
+namespace py = pybind11;
+
+namespace {
+
+using Address = uintptr_t;              // tensor.data_ptr()
+using Layout = std::array<int64_t, 7>;  // the members of MapLayout in order
+using Unlocked = py::call_guard<py::gil_scoped_release>;
+
+template <typename T>
+T* at(Address address) {
+  return reinterpret_cast<T*>(address);
+}
+
+simgan::MapLayout layout_of(const Layout& l) {
+  return {l[0], l[1], l[2], l[3], l[4], l[5], l[6]};
+}
+
+void check_cpu(int code) {
+  if (code == simgan::kSlotOutOfRange) {
+    throw std::out_of_range("slots must be in 0 <= slot < capacity of buffer; nothing was written");
+  }
+}
+
+void bind_cpu(py::module_& m) {
+  m.def(
+      "patch_cross_entropy_forward_cpu",
+      [](Address logits, const Layout& layout, int target, Address loss) {
+        check_cpu(simgan::cpu::patch_cross_entropy_forward(at<float>(logits), layout_of(layout),
+                                                           target, at<float>(loss)));
+      },
+      Unlocked());
+  m.def(
+      "patch_cross_entropy_backward_cpu",
+      [](Address grad, Address logits, const Layout& layout, int target, Address grad_logits,
+         const Layout& grad_layout) {
+        check_cpu(simgan::cpu::patch_cross_entropy_backward(
+            at<float>(grad), at<float>(logits), layout_of(layout), target, at<float>(grad_logits),
+            layout_of(grad_layout)));
+      },
+      Unlocked());
+  m.def(
+      "self_regularization_forward_cpu",
+      [](Address refined, Address synthetic, int64_t count, int64_t images, Address loss) {
+        check_cpu(simgan::cpu::self_regularization_forward(at<float>(refined), at<float>(synthetic),
+                                                           count, images, at<float>(loss)));
+      },
+      Unlocked());
+  m.def(
+      "self_regularization_backward_cpu",
+      [](Address grad, Address refined, Address synthetic, int64_t count, int64_t images,
+         Address grad_refined) {
+        check_cpu(simgan::cpu::self_regularization_backward(at<float>(grad), at<float>(refined),
+                                                            at<float>(synthetic), count, images,
+                                                            at<float>(grad_refined)));
+      },
+      Unlocked());
+  m.def(
+      "history_replace_cpu",
+      [](Address buffer, int64_t capacity, Address refined, Address slots, int64_t count,
+         int64_t row_bytes) {
+        check_cpu(simgan::cpu::history_replace(at<void>(buffer), capacity, at<void>(refined),
+                                               at<int64_t>(slots), count, row_bytes));
+      },
+      Unlocked());
+}
+
+#ifdef SIMGAN_WITH_CUDA
+
+void check_cuda(int code) {
+  if (code != 0) {
+    throw std::runtime_error(std::string("a CUDA kernel could not be started: ") +
+                             simgan::cuda::error_text(code));
+  }
+}
+
+void bind_cuda(py::module_& m) {
+  m.def("partial_sums", &simgan::cuda::partial_sums);
+  m.def(
+      "patch_cross_entropy_forward_cuda",
+      [](Address logits, const Layout& layout, int target, Address partials, Address loss,
+         Address stream) {
+        check_cuda(simgan::cuda::patch_cross_entropy_forward(at<float>(logits), layout_of(layout),
+                                                             target, at<float>(partials),
+                                                             at<float>(loss), at<void>(stream)));
+      },
+      Unlocked());
+  m.def(
+      "patch_cross_entropy_backward_cuda",
+      [](Address grad, Address logits, const Layout& layout, int target, Address grad_logits,
+         const Layout& grad_layout, Address stream) {
+        check_cuda(simgan::cuda::patch_cross_entropy_backward(
+            at<float>(grad), at<float>(logits), layout_of(layout), target, at<float>(grad_logits),
+            layout_of(grad_layout), at<void>(stream)));
+      },
+      Unlocked());
+  m.def(
+      "self_regularization_forward_cuda",
+      [](Address refined, Address synthetic, int64_t count, int64_t images, Address partials,
+         Address loss, Address stream) {
+        check_cuda(simgan::cuda::self_regularization_forward(
+            at<float>(refined), at<float>(synthetic), count, images, at<float>(partials),
+            at<float>(loss), at<void>(stream)));
+      },
+      Unlocked());
+  m.def(
+      "self_regularization_backward_cuda",
+      [](Address grad, Address refined, Address synthetic, int64_t count, int64_t images,
+         Address grad_refined, Address stream) {
+        check_cuda(simgan::cuda::self_regularization_backward(
+            at<float>(grad), at<float>(refined), at<float>(synthetic), count, images,
+            at<float>(grad_refined), at<void>(stream)));
+      },
+      Unlocked());
+  m.def(
+      "history_replace_cuda",
+      [](Address buffer, int64_t capacity, Address refined, Address slots, int64_t count,
+         int64_t row_bytes, Address stream) {
+        check_cuda(simgan::cuda::history_replace(at<void>(buffer), capacity, at<void>(refined),
+                                                 at<int64_t>(slots), count, row_bytes,
+                                                 at<void>(stream)));
+      },
+      Unlocked());
+}
+
+#else
+
+void bind_cuda(py::module_&) {}
+
+#endif
+
+py::dict native_info() {
+  py::dict info;
+  info["interface"] = simgan::kInterface;
+  info["compiler"] = SIMGAN_COMPILER;
+  info["cpu"] = true;
+  py::list architectures;
+#ifdef SIMGAN_WITH_CUDA
+  const std::string list = SIMGAN_CUDA_ARCHITECTURES;  // "80 90a"
+  size_t start = 0;
+  while (start < list.size()) {
+    const size_t end = std::min(list.find(' ', start), list.size());
+    architectures.append("sm_" + list.substr(start, end - start));
+    start = end + 1;
+  }
+#endif
+  info["cuda"] = architectures;
+  return info;
+}
+
+}  // namespace
+
+PYBIND11_MODULE(_native, m) {
+  m.doc() = "Native launchers of simgan.kernels: raw addresses and sizes, no checks of tensors.";
+  m.def("native_info", &native_info,
+        "Which parts are built: {'interface': int, 'compiler': str, 'cpu': bool, 'cuda': [arch]}.");
+  bind_cpu(m);
+  bind_cuda(m);
+}

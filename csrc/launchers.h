@@ -1,0 +1,72 @@
+// Every native launcher: raw pointers, sizes and, on a GPU, a stream in; an error code out (0 is
+// success). No torch and no Python here. The Python wrappers check shapes, dtypes and devices
+// before a call.
+#pragma once
+
+#include <cstdint>
+
+namespace simgan {
+
+// Raised by one whenever a launcher changes its arguments; kernels/native.py asks for the same.
+constexpr int kInterface = 1;
+
+// Codes of the CPU launchers. The CUDA launchers return cudaError_t.
+enum Status : int {
+  kOk = 0,
+  kSlotOutOfRange = 1,
+};
+
+// Where element [n, class, y, x] of a two-class map lies, in elements from the start.
+struct MapLayout {
+  int64_t images, rows, columns;
+  int64_t image_stride, class_stride, row_stride, column_stride;
+};
+
+namespace cpu {
+
+// loss[0] = sum over patches, mean over images of softplus(other - target).
+int patch_cross_entropy_forward(const float* logits, const MapLayout& layout, int target,
+                                float* loss);
+
+// grad_logits[n, c, y, x] = grad[0] / images * (softmax - one hot); both maps have the same sizes.
+int patch_cross_entropy_backward(const float* grad, const float* logits, const MapLayout& layout,
+                                 int target, float* grad_logits, const MapLayout& grad_layout);
+
+// loss[0] = sum of |refined - synthetic| over `count` elements / images.
+int self_regularization_forward(const float* refined, const float* synthetic, int64_t count,
+                                int64_t images, float* loss);
+
+// grad_refined = grad[0] / images * sign(refined - synthetic).
+int self_regularization_backward(const float* grad, const float* refined, const float* synthetic,
+                                 int64_t count, int64_t images, float* grad_refined);
+
+// buffer[slots[i]] = refined[i], rows of `row_bytes`; nothing is written if a slot is out of range.
+int history_replace(void* buffer, int64_t capacity, const void* refined, const int64_t* slots,
+                    int64_t count, int64_t row_bytes);
+
+}  // namespace cpu
+
+namespace cuda {
+
+// Length of the `partials` workspace (float) of the two forward launchers for `count` elements.
+int64_t partial_sums(int64_t count);
+
+// The same five on a GPU. `stream` is a cudaStream_t; sums have a fixed order, so a repeated call
+// gives the same bits.
+int patch_cross_entropy_forward(const float* logits, const MapLayout& layout, int target,
+                                float* partials, float* loss, void* stream);
+int patch_cross_entropy_backward(const float* grad, const float* logits, const MapLayout& layout,
+                                 int target, float* grad_logits, const MapLayout& grad_layout,
+                                 void* stream);
+int self_regularization_forward(const float* refined, const float* synthetic, int64_t count,
+                                int64_t images, float* partials, float* loss, void* stream);
+int self_regularization_backward(const float* grad, const float* refined, const float* synthetic,
+                                 int64_t count, int64_t images, float* grad_refined, void* stream);
+// A slot out of range is skipped: the host does not wait to read it.
+int history_replace(void* buffer, int64_t capacity, const void* refined, const int64_t* slots,
+                    int64_t count, int64_t row_bytes, void* stream);
+
+const char* error_text(int code);
+
+}  // namespace cuda
+}  // namespace simgan
