@@ -1,8 +1,9 @@
-"""Checkpoints: a folder of safetensors files and JSON that appears whole or not at all, verified by hashes.
+"""Checkpoints: folders of safetensors and JSON that appear whole or not at all, checked by hashes.
 
-Layout: NAME/{refiner,discriminator,...}.safetensors, state.json, manifest.json (size and blake2b-128 of each).
-Protocol: hidden temporary folder, each file synced, manifest synced last, folder synced, renamed, parent
-synced, `latest` replaced, older folders pruned. Only safetensors and JSON are ever opened.
+Layout: NAME/{refiner,discriminator,...}.safetensors, state.json, manifest.json (size and
+blake2b-128 of each). Protocol: hidden temporary folder, each file synced, manifest synced last,
+folder synced, renamed, parent synced, `latest` replaced, older folders pruned. Only safetensors
+and JSON are ever opened.
 """
 
 import json
@@ -128,7 +129,7 @@ def checkpoints(folder: Path) -> list[Path]:
 
 
 def clean_leftovers(folder: Path) -> None:
-    """Remove what a killed process left half written or half deleted. Call it under the run's lock."""
+    """Remove what a killed process left half written or deleted. Call it under the run's lock."""
     for path in folder.glob(".tmp-*"):
         shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
     for path in folder.glob(".del-*"):
@@ -214,7 +215,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
 def newest_checkpoint(
     folder: Path, warn: Callable[[str], None] = lambda text: None, *, quarantine: bool = False
 ) -> Path:
-    """The newest checkpoint whose hashes hold; damaged ones are told, and with `quarantine` set aside.
+    """The newest checkpoint whose hashes hold; damaged ones are told of and may be set aside.
 
     Args:
         folder: the run's checkpoints folder.
@@ -246,7 +247,7 @@ def newest_checkpoint(
 
 
 def verified_file(path: Path, name: str) -> Path:
-    """The file `name` of a run folder's newest checkpoint, of a checkpoint folder, or `path` itself.
+    """The file `name` of a run's newest checkpoint, of a checkpoint folder, or `path` itself.
 
     Raises:
         CheckpointError: nothing is there, it is damaged, or it is a pickle.

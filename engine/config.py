@@ -7,11 +7,36 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal
 
+from simgan.engine.config_checks import (
+    check_fields,
+    check_names,
+    parse_composite,
+    parse_device,
+    parse_range,
+    parse_size,
+)
 from simgan.engine.errors import ConfigError
+from simgan.engine.presets import PRESETS
 
-MIN_HISTORY_FRACTION = 2  # the history must hold at least one half batch
+__all__ = [
+    "PRESETS",
+    "DataPolicy",
+    "RefineConfig",
+    "TrainConfig",
+    "check_names",
+    "parse_composite",
+    "parse_range",
+    "parse_size",
+    "preset_name",
+    "preset_values",
+    "refine_config",
+    "setting",
+    "to_dict",
+    "to_json",
+    "train_config",
+]
 
 
 def setting(
@@ -32,8 +57,8 @@ def setting(
 class DataPolicy:
     """What may be done to images and labels while they are read; nothing else ever is.
 
-    The defaults refuse whatever would need a guess. Set in a file as `data.range = "full"` or on the
-    command line as `--set data.range=full`.
+    The defaults refuse whatever would need a guess. Set in a file as `data.range = "full"` or on
+    the command line as `--set data.range=full`.
     """
 
     size: str | None = setting(
@@ -44,7 +69,8 @@ class DataPolicy:
     )
     range: str | None = setting(
         None,
-        "Stored values that become -1 and 1: full, minmax, percentile (0.1 to 99.9) or A..B. Required above 8 bit.",
+        "Stored values that become -1 and 1: full, minmax, percentile (0.1 to 99.9) or A..B. "
+        "Required above 8 bit.",
         group="Data",
         metavar="full|minmax|percentile|A..B",
     )
@@ -92,10 +118,10 @@ class DataPolicy:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """Everything that decides what a training run does (Algorithm 1 and the networks of the paper).
+    """Everything that decides what a training run does: Algorithm 1 and the paper's networks.
 
-    Losses are summed over patches and pixels and averaged over the images of a batch; `lambda_reg` is
-    stated in that convention.
+    Losses are summed over patches and pixels and averaged over the images of a batch; `lambda_reg`
+    is stated in that convention.
 
     Raises:
         ConfigError: a value is of the wrong type or outside its range.
@@ -197,7 +223,7 @@ class TrainConfig:
             )
         if self.kernel % 2 == 0:
             raise ConfigError(f"kernel must be odd, got {self.kernel}")
-        if self.history and self.history_capacity < self.batch // MIN_HISTORY_FRACTION:
+        if self.history and self.history_capacity < self.batch // 2:
             raise ConfigError(
                 f"history_capacity must be at least half a batch ({self.batch // 2}), "
                 f"got {self.history_capacity}"
@@ -209,38 +235,6 @@ class TrainConfig:
                 f"got {self.feature_transform!r}"
             )
         parse_device(self.device)
-
-
-PRESETS: dict[str, dict[str, Any]] = {
-    # The paper's gaze networks; the defaults above are its schedule.
-    "gaze": {"data": {"size": "35x55", "channels": "gray"}},
-    # The paper's hand networks: 224x224 depth, 7x7 filters, 10 blocks. Activations at batch 512 need an 80 GB GPU.
-    "hand": {
-        "width": 64,
-        "blocks": 10,
-        "kernel": 7,
-        "discriminator": "hand",
-        "data": {"size": "224x224"},
-        "batch": 32,
-        "history_capacity": 1_600,
-        "pretrain_refiner_steps": 500,
-        "pretrain_discriminator_steps": 200,
-    },
-    # Small enough for a laptop without a GPU: minutes, not hours.
-    "demo": {
-        "steps": 240,
-        "batch": 32,
-        "width": 32,
-        "blocks": 3,
-        "history_capacity": 640,
-        "pretrain_refiner_steps": 60,
-        "pretrain_discriminator_steps": 20,
-        "log_every": 20,
-        "sample_every": 120,
-        "checkpoint_every": 120,
-        "lambda_reg": 0.3,
-    },
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -311,8 +305,8 @@ class RefineConfig:
 def train_config(values: Mapping[str, Any] | None = None) -> TrainConfig:
     """A TrainConfig from plain values: the preset they name, overridden by the rest.
 
-    Without `preset`, it is `gaze` when data is given and `demo` (the embedded eyes) when not. A preset that is
-    only implied decides nothing about the data: images keep their size and channels.
+    Without `preset`, it is `gaze` when data is given and `demo` (the embedded eyes) when not. A
+    preset that is only implied decides nothing about the data: images keep size and channels.
 
     Args:
         values: field names to values; `data` may be a mapping of DataPolicy fields.
@@ -340,7 +334,7 @@ def preset_name(values: Mapping[str, Any]) -> str:
 
 
 def preset_values(values: Mapping[str, Any]) -> dict[str, Any]:
-    """What the preset that `values` name or imply sets; `data` is a mapping of DataPolicy fields."""
+    """What the preset named or implied by `values` sets; `data` maps DataPolicy fields."""
     preset = dict(PRESETS[preset_name(values)])
     if values.get("preset") is None:
         preset.pop("data", None)
@@ -370,98 +364,3 @@ def to_dict(config: Any) -> dict[str, Any]:
 def to_json(config: Any) -> str:
     """Stable JSON text of a config, two-space indented, keys in field order."""
     return json.dumps(to_dict(config), indent=2) + "\n"
-
-
-def check_names(cls: type, values: Mapping[str, Any], prefix: str = "") -> None:
-    """Refuse names that are not fields of `cls`, naming the nearest one."""
-    import difflib
-
-    names = [f.name for f in dataclasses.fields(cls)]
-    for name in values:
-        if name not in names:
-            near = difflib.get_close_matches(str(name), names, n=1)
-            hint = f" Did you mean {prefix}{near[0]}?" if near else ""
-            raise ConfigError(f"unknown setting {prefix}{name}.{hint}")
-
-
-def check_fields(config: Any, prefix: str = "") -> None:
-    """Check every field of a config against its annotation and range."""
-    hints = get_type_hints(type(config))
-    for item in dataclasses.fields(config):
-        value = getattr(config, item.name)
-        name = prefix + item.name
-        _check_type(name, value, hints[item.name])
-        low, high = item.metadata.get("low"), item.metadata.get("high")
-        if value is None or isinstance(value, bool) or not isinstance(value, int | float):
-            continue
-        if (
-            not (value == value)
-            or (low is not None and value < low)
-            or (high is not None and value > high)
-        ):
-            if high is None:
-                raise ConfigError(f"{name} must be at least {low}, got {value}")
-            raise ConfigError(f"{name} must be between {low} and {high}, got {value}")
-
-
-def _check_type(name: str, value: Any, hint: Any) -> None:
-    options = get_args(hint)
-    if get_origin(hint) is Literal:
-        if value not in options:
-            raise ConfigError(f"{name} must be one of {', '.join(options)}, got {value!r}")
-        return
-    allowed = options or (hint,)
-    if isinstance(value, bool) and bool not in allowed:
-        raise ConfigError(f"{name} must be {_type_name(allowed)}, got {value!r}")
-    if float in allowed and isinstance(value, int):
-        return
-    if not isinstance(value, allowed):
-        raise ConfigError(f"{name} must be {_type_name(allowed)}, got {value!r}")
-
-
-def _type_name(allowed: tuple[Any, ...]) -> str:
-    words = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
-    return " or ".join(words.get(kind, kind.__name__) for kind in allowed if kind is not type(None))
-
-
-def parse_size(text: str, name: str) -> tuple[int, int]:
-    """'35x55' -> (35, 55): height, width."""
-    height, _, width = text.lower().partition("x")
-    if not (height.isdigit() and width.isdigit() and int(height) > 0 and int(width) > 0):
-        raise ConfigError(f"{name} must be HxW, for example 35x55, got {text!r}")
-    return int(height), int(width)
-
-
-def parse_range(text: str) -> str | tuple[float, float]:
-    """'full', 'minmax', 'percentile' as they are; 'A..B' -> (A, B) with A < B."""
-    if text in ("full", "minmax", "percentile"):
-        return text
-    low, dots, high = text.partition("..")
-    try:
-        bounds = (float(low), float(high))
-    except ValueError:
-        bounds = (0.0, 0.0)
-    if not dots or not bounds[0] < bounds[1]:
-        raise ConfigError(
-            f"data.range must be full, minmax, percentile or A..B with A < B, got {text!r}"
-        )
-    return bounds
-
-
-def parse_composite(text: str) -> tuple[int, int, int]:
-    """'composite:#rrggbb' -> (r, g, b)."""
-    head, _, color = text.partition(":#")
-    try:
-        value = int(color, 16) if head == "composite" and len(color) == 6 else -1
-    except ValueError:
-        value = -1
-    if value < 0:
-        raise ConfigError(f"data.alpha must be error, drop or composite:#rrggbb, got {text!r}")
-    return value >> 16, (value >> 8) & 255, value & 255
-
-
-def parse_device(text: str) -> None:
-    """Refuse anything but auto, cpu, cuda and cuda:N."""
-    index = text.removeprefix("cuda:")
-    if text not in ("auto", "cpu", "cuda") and not (index != text and index.isdigit()):
-        raise ConfigError(f"device must be auto, cpu, cuda or cuda:N, got {text!r}")

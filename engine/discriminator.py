@@ -38,11 +38,11 @@ def _trunk(layout: Layout, channels: int) -> list[nn.Module]:
 
 
 class Discriminator(nn.Module):
-    """The paper's discriminator (the defaults are its gaze network: 75,906 parameters, receptive field 23).
+    """The paper's discriminator; the defaults are its gaze network, 75,906 parameters.
 
     Shapes: float [N, channels, H, W] in [-1, 1] -> logits [N, 2, h, w]; class 0 is REAL, class 1 is
-    REFINED. The gaze layout maps 35x55 to 9x14 patches. With `adversarial="global"` the last layer is fully
-    connected and the output [N, 2, 1, 1]; the image size is then fixed.
+    REFINED. The gaze layout maps 35x55 to 9x14 patches. With `adversarial="global"` the last layer
+    is fully connected and the output [N, 2, 1, 1]; the image size is then fixed.
 
     Args:
         channels: of the images.

@@ -51,7 +51,7 @@ def replace_file(path: Path, data: bytes) -> None:
 
 
 def disk_error(error: OSError, path: Path) -> DiskError:
-    """The sentence for a failed write: disk full with the space that is left, or the system's reason."""
+    """The sentence for a failed write: disk full and the space left, or the system's reason."""
     if error.errno in DISK_FULL:
         stat = os.statvfs(path if path.is_dir() else path.parent)
         free = stat.f_bavail * stat.f_frsize

@@ -1,11 +1,12 @@
-"""Errors a user can cause or must act on: each carries what happened, where, what to do, and an exit code."""
+"""Errors a user can cause or must act on: what happened, where, what to do, and an exit code."""
 
 
 class EngineError(Exception):
     """Base of every error the engine raises on purpose.
 
     Args:
-        what: one sentence, what is wrong (it names the file or option, what was expected, what came).
+        what: one sentence, what is wrong (it names the file or option, what was expected, what
+            came).
         where: the file, key or step, when `what` does not already name it.
         fix: one sentence, what to do next.
     """

@@ -1,7 +1,7 @@
-"""Named places where a test can make the process die or an operation fail; nothing happens unless asked for.
+"""Named places where a test can make the process die or an operation fail.
 
-`SIMGAN_FAILPOINT=name:action[:nth]` acts the nth time (default the first) that `failpoint(name)` is passed.
-Actions: kill, raise, enospc, eio, sleep, oom.
+`SIMGAN_FAILPOINT=name:action[:nth]` acts the nth time (default the first) that `failpoint(name)`
+is passed. Actions: kill, raise, enospc, eio, sleep, oom.
 """
 
 import errno

@@ -10,7 +10,7 @@ PATIENCE = 5  # ticks in a row
 
 
 class HealthRules:
-    """Checks the metrics of each tick of the adversarial phase; speaks once per spell of trouble."""
+    """Checks each tick of the adversarial phase; speaks once per spell of trouble."""
 
     def __init__(self) -> None:
         self._spells: dict[str, int] = {}
@@ -33,7 +33,8 @@ class HealthRules:
             (
                 "identity",
                 change < IDENTITY_CHANGE,
-                f"refiner is identity: mean |R(x) - x| is {change:.4f} of [-1, 1]; lower --lambda-reg",
+                f"refiner is identity: mean |R(x) - x| is {change:.4f} of [-1, 1]; "
+                "lower --lambda-reg",
             ),
             (
                 "collapse",
@@ -50,7 +51,8 @@ class HealthRules:
             (
                 "blind",
                 max(real, refined) > SATURATED and min(real, refined) < BLIND,
-                f"discriminator calls everything the same (real {real:.1%}, refined {refined:.1%} right); "
+                f"discriminator calls everything the same (right: real {real:.1%}, "
+                f"refined {refined:.1%}); "
                 "lower --lr",
             ),
         ]

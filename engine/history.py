@@ -1,4 +1,4 @@
-"""The history of refined images that keeps the discriminator from forgetting (section 2.3 of the paper)."""
+"""The history of refined images that keeps the discriminator from forgetting (section 2.3)."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,8 +12,8 @@ from simgan.kernels import history_replace_
 class HistoryBuffer:
     """B refined images on the device. Starts empty, fills, then keeps its size.
 
-    Slots are drawn without replacement, by a generator of its own that is part of `state_dict`: two equal
-    slots in one update would race between threads and would not be "b/2 random entries".
+    Slots are drawn without replacement, by a generator of its own that is part of `state_dict`:
+    two equal slots in one update would race between threads and would not be "b/2 random entries".
 
     Args:
         capacity: B.
@@ -65,7 +65,8 @@ class HistoryBuffer:
         if count > self.capacity:
             raise ValueError(f"at most {self.capacity} images fit into the history, got {count}")
         free = min(self.capacity - self.size, count)
-        # Random slots are drawn among the older images, so that nothing just written is overwritten.
+        # Random slots are drawn among the older images, so that nothing just written is
+        # overwritten.
         drawn = self.draw_slots(count - free)
         fresh = torch.arange(self.size, self.size + free, device=self.images.device)
         self.size += free
@@ -77,7 +78,7 @@ class HistoryBuffer:
         return {"images": self.images[: self.size], "slots": self._slots.get_state()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue from a `state_dict`; the capacity may have grown but not shrunk below its images."""
+        """Continue from a `state_dict`; the capacity may not have shrunk below its images."""
         images = state["images"]
         if images.shape[0] > self.capacity or images.shape[1:] != self.images.shape[1:]:
             raise ValueError(

@@ -32,7 +32,7 @@ def refiner_loss(
     psi: FeatureTransform,
     backend: str | None = None,
 ) -> RefinerLoss:
-    """Eq. 4: the realism loss, -log(1 - D) per patch, plus lambda times l1(psi(refined) - psi(synthetic))."""
+    """Eq. 4: -log(1 - D) of every patch, plus lambda l1(psi(refined) - psi(synthetic))."""
     realism = patch_cross_entropy(logits, REAL, backend=backend)
     regularization = regularization_loss(refined, synthetic, psi, backend)
     return RefinerLoss(realism + lambda_reg * regularization, realism, regularization)
@@ -52,7 +52,7 @@ def discriminator_loss(
     real_logits: Tensor,  # [M, 2, h, w]
     backend: str | None = None,
 ) -> Tensor:
-    """Eq. 2: -log D for refined images, -log(1 - D) for real ones; D is the probability of REFINED."""
+    """Eq. 2: -log D of refined images, -log(1 - D) of real ones; D is P(REFINED)."""
     return patch_cross_entropy(refined_logits, REFINED, backend=backend) + patch_cross_entropy(
         real_logits, REAL, backend=backend
     )
@@ -110,5 +110,5 @@ def _exported(path: Path, device: torch.device) -> FeatureTransform:
 
 
 def effective_lambda(lambda_reg: float, pixels: int, patches: int) -> float:
-    """lambda_reg as it would read if both terms were means instead of sums (what other code often does)."""
+    """lambda_reg as it would read if both terms were means, as in much other code."""
     return lambda_reg * pixels / patches

@@ -24,7 +24,8 @@ def pick_device(text: str) -> torch.device:
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if (device.index or 0) >= count:
             raise ConfigError(
-                f"device {text} is not available: torch {torch.__version__} sees {count} CUDA devices",
+                f"device {text} is not available: "
+                f"torch {torch.__version__} sees {count} CUDA devices",
                 fix="Use --device auto or cpu.",
             )
     return device
@@ -51,7 +52,7 @@ class Precision:
 
     @property
     def needs_scaler(self) -> bool:
-        """fp16 gradients underflow without a loss scaler; bf16 has the exponent range of float32."""
+        """fp16 gradients underflow without a scaler; bf16 has the exponents of float32."""
         return self.amp_dtype is torch.float16
 
     def autocast(self) -> AbstractContextManager[object]:
@@ -86,7 +87,7 @@ def _amp_dtype(device: torch.device) -> torch.dtype | None:
 
 
 def cpu_computes_bf16() -> bool:
-    """Whether this CPU multiplies bf16 in hardware; emulated bf16 is several times slower than float32."""
+    """Whether this CPU multiplies bf16 in hardware; emulation is slower than float32."""
     capabilities = torch.cpu.get_capabilities()
     return any(
         capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")
@@ -95,7 +96,7 @@ def cpu_computes_bf16() -> bool:
 
 @contextmanager
 def repeatable(deterministic: bool, threads: int | None = None) -> Iterator[None]:
-    """Bitwise repeatable arithmetic for the length of a `with` block; restores the settings it found.
+    """Bitwise repeatable arithmetic for a `with` block; restores the settings it found.
 
     Args:
         deterministic: whether to do anything at all.
@@ -112,7 +113,7 @@ def repeatable(deterministic: bool, threads: int | None = None) -> Iterator[None
         torch.get_num_threads(),
     )
     torch.use_deterministic_algorithms(True)
-    torch.backends.mkldnn.deterministic = True
+    torch.backends.mkldnn.deterministic = True  # type: ignore[assignment]
     torch.backends.cudnn.benchmark = False
     if threads is not None:
         torch.set_num_threads(threads)

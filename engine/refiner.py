@@ -1,4 +1,4 @@
-"""R, the refiner: a fully convolutional residual network without stride, pooling or normalization."""
+"""R, the refiner: a fully convolutional residual network, no stride, pooling or normalization."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -28,7 +28,8 @@ class RefinerShape:
 class ResidualBlock(nn.Module):
     """conv, relu, conv, + input, relu, as one fused operation (`simgan.kernels.residual_block`).
 
-    Its parameters have the names of two plain convolutions, so weights move between implementations.
+    Its parameters have the names of two plain convolutions, so weights move between
+    implementations.
 
     Shapes: [N, C, H, W] -> [N, C, H, W].
     """
@@ -56,11 +57,11 @@ def _bias(conv: nn.Conv2d) -> Tensor:
 
 
 class Refiner(nn.Module):
-    """The paper's refiner (section 3.1 of the paper; the defaults are its gaze network, 296,129 parameters).
+    """The paper's refiner; the defaults are its gaze network, 296,129 parameters.
 
-    conv k x k to `width` features, relu; `blocks` residual blocks; conv 1x1 back to the image's channels;
-    tanh. Zero padding keeps the size, so any H and W are accepted. The tanh is not in the paper (every
-    public implementation has it); `output_activation="none"` leaves it out.
+    conv k x k to `width` features, relu; `blocks` residual blocks; conv 1x1 back to the image's
+    channels; tanh. Zero padding keeps the size, so any H and W are accepted. The tanh is not in
+    the paper (every public implementation has it); `output_activation="none"` leaves it out.
 
     Shapes: float [N, channels, H, W] in [-1, 1] -> the same.
 
@@ -103,12 +104,12 @@ class Refiner(nn.Module):
 
     @property
     def receptive_field(self) -> int:
-        """Side in pixels of the input square that one output pixel sees (19 for the gaze network)."""
+        """Side of the input square that one output pixel sees, px (19 for the gaze network)."""
         return 1 + (self.shape.kernel - 1) * (1 + 2 * self.shape.blocks)
 
     @classmethod
     def load(cls, path: str | Path, backend: str | None = None) -> "Refiner":
-        """The refiner of a run folder (its newest checkpoint), a checkpoint folder or a .safetensors file.
+        """The refiner of a run (newest checkpoint), a checkpoint folder or a .safetensors file.
 
         Returns it on the CPU, in evaluation mode.
 

@@ -1,4 +1,4 @@
-"""The folder of a run: created once, locked while in use, found again by `--resume` and `refine`."""
+"""The folder of a run: created once, locked while in use, found again by `--resume`, `refine`."""
 
 import json
 import os
@@ -26,7 +26,8 @@ _NUMBERED = re.compile(r"(\d{4,})-")
 class RunFolder:
     """Paths and files of one run.
 
-    config.json, environment.json, command.txt, metrics.jsonl, samples/, checkpoints/, tensorboard/, LOCK.
+    config.json, environment.json, command.txt, metrics.jsonl, samples/, checkpoints/,
+    tensorboard/, LOCK.
     """
 
     def __init__(self, path: Path) -> None:
@@ -83,7 +84,7 @@ class RunFolder:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the run for this process; the system frees it when the process dies, however it dies.
+        """Hold the run for this process; the system frees it when the process dies.
 
         Raises:
             LockedError: another process holds it.

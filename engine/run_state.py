@@ -1,4 +1,4 @@
-"""What a run is at one moment, as tensors and JSON: taken from the training objects and put back into them."""
+"""What a run is at one moment, as tensors and JSON: taken from the objects and put back."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -155,7 +155,8 @@ def _check_fit(training: Training, state: dict[str, Any]) -> None:
     for kind, batches in (("synthetic", training.synthetic), ("real", training.real)):
         if state["data"][kind] != batches.array.fingerprint:
             raise CheckpointError(
-                f"the {kind} images are not those the run was trained on ({batches.array.location})",
+                f"the {kind} images are not those the run was trained on "
+                f"({batches.array.location})",
                 fix="Restore them, or start a new run.",
             )
 

@@ -1,4 +1,4 @@
-"""Sample grids: synthetic | refined | difference | real | the discriminator's per-patch map, one row an eye."""
+"""Sample grids: synthetic | refined | difference | real | the discriminator's patch map."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,7 +65,7 @@ def _gray_or_rgb(x: Tensor) -> np.ndarray:
 
 
 def _probability_map(logits: Tensor, size: tuple[int, ...]) -> np.ndarray:
-    """Per-patch probability of REFINED: blue where it looks real, white at 0.5, red where refined."""
+    """P(REFINED) of each patch: blue where it looks real, white at 0.5, red where refined."""
     probability = F.softmax(logits, dim=1)[:, REFINED : REFINED + 1]
     p = F.interpolate(probability, size=size, mode="nearest")[:, 0].cpu()
     red, blue = (2 * p).clamp(max=1), (2 - 2 * p).clamp(max=1)

@@ -242,7 +242,7 @@ class Session:
         )
 
     def _rolled_back(self) -> bool:
-        """Look for a value that was not finite; if there is one, go back to the last good checkpoint."""
+        """Look for values that are not finite; if there are, go back to the last good checkpoint."""
         bad = self.training.metrics.first_bad()
         if bad is None and _finite(self.training):
             return False
@@ -271,7 +271,8 @@ class Session:
         self._clock.restart(self.training)
         config = self.training.config
         self.observer.warning(
-            f"{what}. Rolled back to {spoken(good.path.name)} (attempt {attempt}/{MAX_ROLLBACKS}), lr "
+            f"{what}. Rolled back to {spoken(good.path.name)} "
+            f"(attempt {attempt}/{MAX_ROLLBACKS}), lr "
             f"{learning_rate(config, attempt - 1):g}->{learning_rate(config, attempt):g}; "
             f"names of the images of that step saved to {saved}"
         )

@@ -35,7 +35,7 @@ class Arrays(NamedTuple):
 
 
 def absolute_paths(config: TrainConfig) -> TrainConfig:
-    """Settings whose data paths hold wherever the run is resumed from; the embedded eyes where none are given.
+    """Settings with absolute data paths, or the embedded eyes where none are given.
 
     Raises:
         ConfigError: only one of the two image sets is given.
@@ -107,13 +107,15 @@ def _check_pair(arrays: Arrays) -> None:
     shapes = [f"{a.channels}x{a.height}x{a.width}" for a in arrays]
     if shapes[0] != shapes[1]:
         raise DataError(
-            f"synthetic images are {shapes[0]}, real images are {shapes[1]} (channels x height x width)",
-            fix="Set data.size and data.channels, for example --set data.size=35x55 --set data.channels=gray.",
+            f"synthetic images are {shapes[0]}, real images are {shapes[1]} "
+            "(channels x height x width)",
+            fix="Set data.size and data.channels, for example "
+            "--set data.size=35x55 --set data.channels=gray.",
         )
 
 
 def build_training(config: TrainConfig, arrays: Arrays, observer: Observer) -> Training:
-    """Networks, optimizers, history, batches and metrics of a fresh run, initialised from `config.seed`."""
+    """Networks, optimizers, history, batches and metrics of a fresh run."""
     device = pick_device(config.device)
     precision = Precision.choose(device, amp=config.amp, channels_last=config.channels_last)
     if config.amp and precision.amp_dtype is None:
@@ -192,9 +194,11 @@ def _introduce(training: Training, observer: Observer) -> None:
         sum(p.numel() for p in n.parameters()) for n in (players.refiner, players.discriminator)
     ]
     observer.message(
-        f"refiner {counts[0]:,} parameters, discriminator {counts[1]:,}; {players.precision.describe()}"
+        f"refiner {counts[0]:,} parameters, discriminator {counts[1]:,}; "
+        f"{players.precision.describe()}"
     )
     observer.message(
-        f"lambda_reg {config.lambda_reg:g} (losses: sum over {patches} patches and {pixels:,} pixels, mean over "
-        f"images); {effective_lambda(config.lambda_reg, pixels, patches):.3g} if both were means"
+        f"lambda_reg {config.lambda_reg:g} (losses: sum over {patches} patches and {pixels:,} pixels, "
+        f"mean over images); "
+        f"{effective_lambda(config.lambda_reg, pixels, patches):.3g} if both were means"
     )

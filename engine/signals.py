@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM: the first asks the work to stop at the next safe point, the second ends it at once."""
+"""SIGINT and SIGTERM: the first asks the work to stop safely, the second ends it at once."""
 
 import os
 import signal

@@ -1,5 +1,6 @@
 """One optimizer update of the refiner or of the discriminator, without waiting for the device."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -26,7 +27,8 @@ class Players:
     """The two networks, how they are updated, and what they share.
 
     Attributes:
-        run_refiner, run_discriminator: what is called forward: the networks, or their compiled versions.
+        run_refiner, run_discriminator: what is called forward: the networks, or their compiled
+            versions.
         scaler_r, scaler_d: loss scalers, active for fp16 only.
         history: None when the run keeps no history.
     """
@@ -40,8 +42,8 @@ class Players:
     history: HistoryBuffer | None = None
     psi: FeatureTransform = identity
     backend: str | None = None
-    run_refiner: nn.Module = field(init=False)
-    run_discriminator: nn.Module = field(init=False)
+    run_refiner: Callable[[Tensor], Tensor] = field(init=False)
+    run_discriminator: Callable[[Tensor], Tensor] = field(init=False)
     scaler_r: torch.amp.GradScaler = field(init=False)
     scaler_d: torch.amp.GradScaler = field(init=False)
 
@@ -100,10 +102,10 @@ def refiner_step(players: Players, synthetic: Tensor) -> Metrics:
 def discriminator_step(
     players: Players, synthetic: Tensor, real: Tensor, *, use_history: bool = True
 ) -> Metrics:
-    """One discriminator update on Eq. 2 (section 2.3: half of the refined images come from the history).
+    """One discriminator update on Eq. 2, half of its refined images from the history (2.3).
 
-    With b/2 images in the history only b/2 synthetic ones are refined; those b/2 then take the places of
-    b/2 random entries. Before that the whole batch comes from the refiner.
+    With b/2 images in the history only b/2 synthetic ones are refined; those b/2 then take the
+    places of b/2 random entries. Before that the whole batch comes from the refiner.
 
     Args:
         synthetic: [b, C, H, W]; the first half is used once the history can give the other.

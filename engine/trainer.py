@@ -1,4 +1,4 @@
-"""Algorithm 1 of the paper, with what surrounds it: pre-training, ticks, checkpoints, resume, signals."""
+"""Algorithm 1 of the paper, and what surrounds it: pre-training, checkpoints, resume, signals."""
 
 import json
 import time
@@ -116,7 +116,8 @@ def _finish(session: Session) -> RunResult:
     except torch.OutOfMemoryError as error:
         batch = session.training.config.batch
         raise DeviceMemoryError(
-            f"batch {batch} does not fit into the memory of {session.training.players.precision.device}",
+            f"batch {batch} does not fit into the memory of "
+            f"{session.training.players.precision.device}",
             fix=f"Use --batch {max(2, batch // 4 * 2)}, --amp, or smaller images.",
         ) from error
     finally:

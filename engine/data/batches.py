@@ -1,13 +1,14 @@
 """Endless shuffled mini-batches, resident on the device or streamed to it.
 
-The order is a pure function of seed and position, so that the position - one integer - is all there is to
-save, and a resumed run draws exactly the images it would have drawn.
+The order is a pure function of seed and position, so that the position - one integer - is all
+there is to save, and a resumed run draws exactly the images it would have drawn.
 """
 
 import hashlib
 import queue
 import threading
 import time
+import warnings
 
 import numpy as np
 import torch
@@ -123,7 +124,7 @@ class Batches:
         return to_unit(stored.to(self.device), self.array.value_range)
 
     def _streamed(self, batch: int) -> Tensor:
-        """Updates ask for whole and half batches; chunks of one size are fetched and cut to measure."""
+        """Updates ask for whole and half batches; chunks of one size are cut to measure."""
         if self._stream is None:
             self._stream = _Stream(self, self._position, batch)
         while self._left.shape[0] < batch:
@@ -156,12 +157,13 @@ class _Stream:
         while not self._stopped.is_set():
             try:
                 index = self._owner.order.slice(position, self.batch)
-                # Ascending reads are kind to the page cache; the batch is put back in its own order.
+                # Ascending reads are kind to the page cache; the batch is put back in its own
+                # order.
                 ascending, places = index.sort()
                 gathered = self._owner._images.index_select(0, ascending)
                 item = torch.empty_like(gathered, pin_memory=pinned)
                 item[places] = gathered
-            except BaseException as error:  # noqa: BLE001 - handed to the consumer, which raises it
+            except BaseException as error:  # handed to the consumer, which raises it
                 item = error
             position += self.batch
             while not self._stopped.is_set():
@@ -183,13 +185,12 @@ class _Stream:
 
 
 def _as_tensor(images: np.ndarray) -> Tensor:
-    """The memory map as a tensor without a copy; uint16 travels as int16, which every operation supports."""
+    """The memory map as a tensor, no copy; uint16 as int16, which every operation supports."""
     if images.dtype == np.uint16:
         images = images.view(np.int16)
-    if not images.flags.writeable:
-        # from_numpy warns about read-only arrays; nothing here writes.
-        images = np.lib.stride_tricks.as_strided(images, writeable=True)
-    return torch.from_numpy(images)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*not writable.*")  # nothing here writes
+        return torch.from_numpy(images)
 
 
 def _fits(array: ImageArray, device: torch.device) -> bool:
@@ -203,7 +204,7 @@ def to_unit(
     stored: Tensor,  # [N, H, W, C] uint8, or uint16 seen as int16
     value_range: tuple[float, float],
 ) -> Tensor:
-    """Stored values to float [N, C, H, W]: linear, `value_range` to [-1, 1], clamped outside of it."""
+    """Stored values to float [N, C, H, W]: `value_range` linearly to [-1, 1], clamped."""
     if stored.dtype == torch.int16:
         stored = stored.to(torch.int32) & 0xFFFF
     low, high = value_range

@@ -1,0 +1,35 @@
+"""The presets: which networks and schedule `--preset` starts from."""
+
+from typing import Any
+
+PRESETS: dict[str, dict[str, Any]] = {
+    # The paper's gaze networks; the defaults above are its schedule.
+    "gaze": {"data": {"size": "35x55", "channels": "gray"}},
+    # The paper's hand networks: 224x224 depth, 7x7 filters, 10 blocks. A batch of 512 would keep
+    # 69 GB of activations in bf16.
+    "hand": {
+        "width": 64,
+        "blocks": 10,
+        "kernel": 7,
+        "discriminator": "hand",
+        "data": {"size": "224x224"},
+        "batch": 32,
+        "history_capacity": 1_600,
+        "pretrain_refiner_steps": 500,
+        "pretrain_discriminator_steps": 200,
+    },
+    # Small enough for a laptop without a GPU: minutes, not hours.
+    "demo": {
+        "steps": 240,
+        "batch": 32,
+        "width": 32,
+        "blocks": 3,
+        "history_capacity": 640,
+        "pretrain_refiner_steps": 60,
+        "pretrain_discriminator_steps": 20,
+        "log_every": 20,
+        "sample_every": 120,
+        "checkpoint_every": 120,
+        "lambda_reg": 0.3,
+    },
+}
