@@ -19,10 +19,10 @@ def forward_tiled(
 ) -> Tensor:
     """`network(x)`, computed in tiles.
 
-    Each tile is read with a border of (receptive_field - 1) / 2 pixels, which is cut off again. At the true
-    borders of the image there is nothing to read, so the network pads with zeros exactly where it would
-    for the whole image: the result does not depend on `tile` (bit for bit where a convolution's result does
-    not depend on the size of its input, as on a CPU).
+    Each tile is read with a border of (receptive_field - 1) / 2 pixels, which is cut off again.
+    At the true borders of the image there is nothing to read, so the network pads with zeros
+    exactly where it would for the whole image: the result does not depend on `tile` (bit for bit
+    where a convolution's result does not depend on the size of its input, as on a CPU).
 
     Args:
         network: fully convolutional, stride 1, keeps height and width; accepts strided input.
@@ -45,4 +45,3 @@ def forward_tiled(
         ]
     assert result is not None
     return result
-

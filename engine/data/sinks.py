@@ -1,0 +1,185 @@
+"""The mirror of sources: where a refined set goes, in the container that it came from."""
+
+import hashlib
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+
+from simgan.engine.data.array_sink import ArraySink
+from simgan.engine.data.folder_sink import FolderSink
+from simgan.engine.data.refined_manifest import Entry, RefinedManifest
+from simgan.engine.data.source import Source
+from simgan.engine.errors import DataError, LockedError
+
+__all__ = ["Sink", "check_separate", "hold_output", "input_digest", "open_sink"]
+
+SUFFIXES = {"npy": (".npy",), "npz": (".npz",), "hdf5": (".h5", ".hdf5")}
+
+
+class Sink(Protocol):
+    """Takes the images of one source in any order, from any number of threads.
+
+    Attributes:
+        location: the folder or file that is written.
+        manifest: journal and summary of the work.
+    """
+
+    location: Path
+    manifest: RefinedManifest
+
+    def prepare(self) -> None:
+        """Check that nothing foreign is in the way. Called under the lock, after `manifest.load`.
+
+        Raises:
+            DataError: a file that this set's runs did not write would be overwritten.
+        """
+
+    def claims(self, index: int) -> list[str]:
+        """Output files that `write` makes for one image, to be claimed in the manifest first."""
+
+    def write(self, index: int, image: NDArray[np.generic], input_digest: str) -> Entry:
+        """Store one refined image, uint8 or uint16 [H, W, C], and its own label files."""
+
+    def holds(self, index: int, entry: Entry) -> bool:
+        """Whether an image is stored as its entry says, with the source's present labels."""
+
+    def keep(self, done: list[int]) -> list[int]:
+        """Of the images that are done, those that can stay; the others are refined again."""
+
+    def publish(self, kept: list[int]) -> None:
+        """Complete the set: shared labels, tables, and for an array the file itself."""
+
+    def close(self) -> None:
+        """Let go of open files."""
+
+
+def open_sink(source: Source, output: Path, format: str) -> FolderSink | ArraySink:
+    """Where the refined images of `source` go; writes nothing yet.
+
+    Args:
+        source: the images that will be refined.
+        output: folder, or file with the suffix of its container. A container in a folder gets the
+            name of the input file.
+        format: "same" as the source, or "png", "npz", "npy", "hdf5".
+    Raises:
+        DataError: the output overlaps the input, or is a file where a folder is needed.
+    """
+    check_separate(source.path, output)
+    container = format
+    if format == "same":
+        container = source.format if source.format in SUFFIXES else "files"
+    if container not in SUFFIXES:
+        if output.exists() and not output.is_dir():
+            raise DataError(
+                f"{output} is a file; images need a folder", fix="Choose another --output."
+            )
+        return FolderSink(source, output, always_png=format == "png")
+    file = _array_file(source, output, container)
+    check_separate(source.path, file)
+    return ArraySink(source, file, container)
+
+
+def _array_file(source: Source, output: Path, container: str) -> Path:
+    if output.suffix.lower() in SUFFIXES[container] and not output.is_dir():
+        return output
+    if output.suffix.lower() in (".npy", ".npz", ".h5", ".hdf5", ".png") and not output.is_dir():
+        raise DataError(
+            f"{output} does not look like {container}",
+            fix=f"Name it *{SUFFIXES[container][0]}, or choose another --format.",
+        )
+    stem = source.path.stem if source.path else source.format
+    suffix = source.path.suffix if source.path and source.format == container else ""
+    return output / (stem + (suffix or SUFFIXES[container][0]))
+
+
+def check_separate(source: Path | None, output: Path) -> None:
+    """Refuse an output that is, contains or lies in the input, links resolved.
+
+    Raises:
+        DataError: it does.
+    """
+    if source is None:
+        return
+    inside, outside = output.resolve(), source.resolve()
+    if inside == outside or outside in inside.parents:
+        raise DataError(
+            "output must not be inside the input", where=f"{output} is in {source}", fix=_CHOOSE
+        )
+    if inside in outside.parents and not outside.is_file():
+        raise DataError(
+            "input must not be inside the output", where=f"{source} is in {output}", fix=_CHOOSE
+        )
+
+
+_CHOOSE = "Choose another --output."
+
+
+@contextmanager
+def hold_output(output: Path) -> Iterator[None]:
+    """Hold an output for this process; the system frees it when the process dies, however it dies.
+
+    Raises:
+        LockedError: another process holds it.
+    """
+    if output.suffix:
+        path = output.with_name(f".{output.name}.lock")
+    else:
+        path = output / ".refine.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    note = path.with_suffix(".json")
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise LockedError(f"{output} is in use{_holder(note)}") from None
+    try:
+        holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%H:%M")}
+        note.write_text(json.dumps(holder))
+        yield
+    finally:
+        note.unlink(missing_ok=True)
+        # Removed while held: whoever opens it now makes a new file and finds the work done.
+        path.unlink(missing_ok=True)
+        lock.release()
+
+
+def _holder(note: Path) -> str:
+    try:
+        holder = json.loads(note.read_text())
+        return f" by pid {holder['pid']} on host {holder['host']} since {holder['since']}"
+    except (OSError, ValueError, KeyError):
+        return ""
+
+
+def input_digest(source: Source, index: int, image: NDArray[np.generic] | None = None) -> str:
+    """blake2b-128 of an image's file, or of dtype, shape and pixels where it has none of its own.
+
+    Args:
+        source: the set.
+        index: of the image.
+        image: its pixels, if they are at hand.
+    Raises:
+        BadImage: it has no file of its own and cannot be read.
+    """
+    total = hashlib.blake2b(digest_size=16)
+    if source.path is not None and source.path.is_dir():
+        name = source.names[index]
+        for candidate in (name, name.rpartition("#")[0]):
+            if candidate and (source.path / candidate).is_file():
+                # The frame's number keeps the images of one file apart.
+                total.update(name[len(candidate) :].encode())
+                total.update((source.path / candidate).read_bytes())
+                return total.hexdigest()
+    pixels = np.ascontiguousarray(source.read(index) if image is None else image)
+    total.update(f"{pixels.dtype.name} {pixels.shape}".encode())
+    total.update(pixels.data)
+    return total.hexdigest()

@@ -1,0 +1,175 @@
+"""Which weights, input and output a refine has, and what the checkpoint says about its images."""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from simgan.engine.checkpoint import verified_file
+from simgan.engine.config import DataPolicy, RefineConfig, parse_range, train_config
+from simgan.engine.data.source import Source
+from simgan.engine.data.value_range import refuse_undeclared
+from simgan.engine.durable import digest
+from simgan.engine.errors import CheckpointError, ConfigError
+from simgan.engine.refiner import Refiner, load_refiner_file
+from simgan.engine.run_folder import RunFolder, latest_run
+
+TIMES = "\u00d7"
+
+# What training had to be told about the images holds for refining them, unless said otherwise.
+_INHERITED = ("channels", "alpha", "frames", "exif")
+_INHERITED_FOR_OWN_INPUT = ("key", "missing_labels", "max_bad", "max_pixels")
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A refiner and what is known about the images that it was trained on.
+
+    Attributes:
+        refiner: on the CPU, in evaluation mode.
+        path: checkpoint folder or .safetensors file.
+        hash: blake2b-128 of the file of weights.
+        run: the run it belongs to, if it lies in one.
+        image: "channels", "height", "width", "dtype", "value_range" of the training images; may
+            be empty.
+        policy: data settings of the training.
+        synthetic: the run's own synthetic set.
+    """
+
+    refiner: Refiner
+    path: Path
+    hash: str
+    run: Path | None
+    image: dict[str, Any]
+    policy: DataPolicy
+    synthetic: str | None
+
+    def refuse_channels(self, shape: tuple[int, ...], name: str) -> None:
+        """Raise CheckpointError unless an image [H, W, C] has the channels of the refiner."""
+        channels = self.refiner.shape.channels
+        if shape[2] == channels:
+            return
+        trained = [channels, self.image.get("height", "H"), self.image.get("width", "W")]
+        given = [shape[2], shape[0], shape[1]]
+        raise CheckpointError(
+            f"checkpoint is for {TIMES.join(map(str, trained))} images, "
+            f"data is {TIMES.join(map(str, given))}",
+            where=f"first: {name}",
+            fix=f"Set data.channels={'gray' if channels == 1 else 'rgb'} to convert.",
+        )
+
+    def value_range(self, dtype: np.dtype[Any], name: str, source: Source) -> tuple[float, float]:
+        """Stored values of a dtype that are -1 and 1: one range for all images, never per image.
+
+        `data.range` full or A..B, else the range of the training if the dtype is the training's,
+        else all of 8 bits, else what the format declares.
+
+        Raises:
+            ConfigError: `data.range` asks for a statistic that the checkpoint does not have.
+            DataError: nothing says what a 16-bit value means.
+        """
+        full = (0.0, float(np.iinfo(dtype).max))
+        trained = self.image if self.image.get("dtype") == dtype.name else {}
+        rule = parse_range(source.policy.range) if source.policy.range else None
+        if isinstance(rule, tuple):
+            return rule
+        if rule == "full":
+            return full
+        if "value_range" in trained:
+            low, high = trained["value_range"]
+            return float(low), float(high)
+        if rule is not None:
+            raise ConfigError(
+                f"data.range {rule} is a statistic of the training set, "
+                f"and the checkpoint has none for {dtype.name}",
+                fix="Set data.range to full or A..B.",
+            )
+        if dtype == np.uint8:
+            return full
+        refuse_undeclared(name, dtype, source, source.policy)
+        return source.value_limits() or full
+
+
+def find_weights(config: RefineConfig) -> Weights:
+    """The weights that a config names: a checkpoint, or the newest of a run, or of the latest run.
+
+    Raises:
+        CheckpointError: nothing is there, or it is damaged; nothing is ever refined without
+        weights.
+    """
+    run: Path | None = None
+    if config.checkpoint is not None:
+        place = Path(config.checkpoint)
+        if place.parent.name == "checkpoints":
+            run = place.parent.parent
+        elif (place / "checkpoints").is_dir():
+            run = place
+    else:
+        run = (RunFolder.open(config.run) if config.run is not None else latest_run()).path
+        place = run
+    file = verified_file(place, "refiner.safetensors")
+    refiner = load_refiner_file(file, config.backend)
+    state = _state_beside(file)
+    trained = train_config(state["config"]) if "config" in state else None
+    return Weights(
+        refiner=refiner,
+        path=file.parent if file.name == "refiner.safetensors" else file,
+        hash=digest(file.read_bytes()),
+        run=run,
+        image=state.get("image", {}),
+        policy=trained.data if trained else DataPolicy(),
+        synthetic=trained.synthetic if trained else None,
+    )
+
+
+def _state_beside(file: Path) -> dict[str, Any]:
+    path = file.with_name("state.json")
+    if not path.is_file():
+        return {}
+    try:
+        state = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise CheckpointError(f"{path} is damaged: {error}") from error
+    return state if isinstance(state, dict) else {}
+
+
+def find_input(config: RefineConfig, weights: Weights) -> str:
+    """The images to refine: named, or the run's own synthetic set.
+
+    Raises:
+        ConfigError: neither is known.
+    """
+    location = config.input or weights.synthetic
+    if location is None:
+        raise ConfigError("there is nothing to refine", fix="Name the images with --input.")
+    return location
+
+
+def find_output(config: RefineConfig, weights: Weights) -> Path:
+    """Where the refined images go: named, or RUN/refined.
+
+    Raises:
+        ConfigError: neither is known.
+    """
+    if config.output is not None:
+        return Path(config.output).expanduser()
+    if weights.run is None:
+        raise ConfigError(f"{weights.path} is in no run", fix="Name a folder with --output.")
+    return weights.run / "refined"
+
+
+def inherited_policy(config: RefineConfig, weights: Weights) -> DataPolicy:
+    """A refine's data settings: its own where set, else the training's where they apply."""
+    names: tuple[str, ...] = _INHERITED
+    if config.input is None or config.input == weights.synthetic:
+        names += _INHERITED_FOR_OWN_INPUT
+    default = DataPolicy()
+    changes = {
+        name: getattr(weights.policy, name)
+        for name in names
+        if getattr(config.data, name) == getattr(default, name)
+    }
+    return dataclasses.replace(config.data, **changes)
