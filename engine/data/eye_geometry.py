@@ -8,11 +8,12 @@ image centre. Every field is computed from + - * / sqrt alone, which IEEE 754 fi
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float32]
+Array = NDArray[Any]  # float32 everywhere; the stubs of numpy lose track of it
 
 MODEL_HEIGHT = 35
 MODEL_WIDTH = 55
@@ -77,15 +78,15 @@ class EyeFields:
 
 def between(low: float, high: float, uniform: Array) -> Array:
     """Map numbers of [0, 1) to [low, high)."""
-    return np.float32(low) + np.float32(high - low) * uniform
+    return low + (high - low) * uniform
 
 
 def draw_shapes(uniform: Array) -> EyeShapes:
     """Shapes from uniform numbers [N, SHAPE_DRAWS] in [0, 1)."""
     u = [uniform[:, column, None, None] for column in range(SHAPE_DRAWS)]
     # The sum of two uniform numbers: bell-like, bounded, and the same for both kinds of eyes.
-    pitch = np.float32(PITCH_LIMIT) * (u[0] + u[1] - np.float32(1))
-    yaw = np.float32(YAW_LIMIT) * (u[2] + u[3] - np.float32(1))
+    pitch = PITCH_LIMIT * (u[0] + u[1] - 1)
+    yaw = YAW_LIMIT * (u[2] + u[3] - 1)
     gaze_x, gaze_y, gaze_z = gaze_in_image(pitch, yaw)
     ball_radius = between(14.2, 14.8, u[4])
     iris_radius = between(6.7, 7.5, u[5])
@@ -109,8 +110,8 @@ def draw_shapes(uniform: Array) -> EyeShapes:
         lid_half_width=between(17.8, 20.2, u[12]),
         lid_tilt=between(-2.0, 0.4, u[13]),
         # The upper lid follows the eyeball when it looks up or down; the lower lid a little.
-        upper_height=openness * np.float32(7.2) - np.float32(10.0) * gaze_y,
-        lower_height=openness * np.float32(6.1) + np.float32(3.5) * gaze_y,
+        upper_height=openness * 7.2 - 10.0 * gaze_y,
+        lower_height=openness * 6.1 + 3.5 * gaze_y,
         upper_skew=between(0.02, 0.2, u[14]),
         lower_skew=between(0.02, 0.2, u[15]),
     )
@@ -138,9 +139,9 @@ def pupil_centers(shapes: EyeShapes, height: int, width: int) -> Array:
     The pupil lies in the plane of the iris, so its centre is the ball's centre plus `iris_depth`
     times the image part of the gaze vector.
     """
-    scale = np.float32(model_scale(height, width))
-    x = (shapes.center_x + shapes.iris_depth * shapes.gaze_x) * scale + np.float32((width - 1) / 2)
-    y = (shapes.center_y + shapes.iris_depth * shapes.gaze_y) * scale + np.float32((height - 1) / 2)
+    scale = model_scale(height, width)
+    x = (shapes.center_x + shapes.iris_depth * shapes.gaze_x) * scale + (width - 1) / 2
+    y = (shapes.center_y + shapes.iris_depth * shapes.gaze_y) * scale + (height - 1) / 2
     return np.stack([x[:, 0, 0], y[:, 0, 0]], axis=1)
 
 
@@ -161,7 +162,7 @@ def eye_fields(shapes: EyeShapes, height: int, width: int) -> EyeFields:
     slant = (iris_x * shapes.gaze_x + iris_y * shapes.gaze_y) / shapes.gaze_z
     iris = np.sqrt(iris_x * iris_x + iris_y * iris_y + slant * slant)
     from_axis = (x * x + y * y) / (shapes.ball_radius * shapes.ball_radius)
-    facing = np.sqrt(np.maximum(np.float32(1) - from_axis, np.float32(0.04)))
+    facing = np.sqrt(np.maximum(1 - from_axis, 0.04))
     return EyeFields(
         face_x=face_x,
         face_y=face_y,
@@ -190,9 +191,9 @@ def lid_distance(
     The margin is an arch of `height` over the line through the corners of the eye; `skew` moves its
     top towards the inner corner. The vertical distance is divided by the local slope's length.
     """
-    one = np.float32(1)
-    bent = along + skew * (one - along * along)
+    bent = along + skew * (1 - along * along)
     square = bent * bent
-    arch = (one - square) * (one + np.float32(0.3) * square)
-    slope = height * bent * (np.float32(1.4) + np.float32(1.2) * square) / shapes.lid_half_width
-    return (from_baseline + height * arch) / np.sqrt(one + slope * slope)
+    arch = (1 - square) * (1 + 0.3 * square)
+    slope = height * bent * (1.4 + 1.2 * square) / shapes.lid_half_width
+    distance: Array = (from_baseline + height * arch) / np.sqrt(1 + slope * slope)
+    return distance

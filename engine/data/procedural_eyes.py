@@ -91,7 +91,8 @@ class ProceduralEyes(Source):
 
     def read(self, index: int) -> Images:
         """Image uint8 [height, width, C]; safe to call from several threads."""
-        return self._draw([self.items[index]])[0]
+        image: Images = self._draw([self.items[index]])[0]
+        return image
 
     def images(self, progress: Callable[[int, int], None] | None = None) -> Images:
         """All images uint8 [N, height, width, C], equal to `read` of each but faster.
@@ -145,7 +146,7 @@ class ProceduralEyes(Source):
         if camera:
             sensor = noise[:, grain:].reshape(light.shape)
             light = eye_camera.photograph(light, looks, sensor)
-        gray = np.clip(light, 0, 1) * np.float32(255) + np.float32(0.5)
+        gray = np.clip(light, 0, 1) * 255 + 0.5
         return gray.astype(np.uint8)[..., None].repeat(self._channels(), axis=-1)
 
 

@@ -7,9 +7,10 @@ import pytest
 
 from simgan.engine.config import DataPolicy
 from simgan.engine.data import eye_geometry
-from simgan.engine.data.eye_camera import blur, downsample
-from simgan.engine.data.eye_looks import LOOK_DRAWS
+from simgan.engine.data.eye_camera import blur, downsample, photograph, texture
+from simgan.engine.data.eye_looks import LOOK_DRAWS, draw_looks
 from simgan.engine.data.eye_random import normals, raw_draws, uniforms
+from simgan.engine.data.eye_shading import shade
 from simgan.engine.data.procedural_eyes import (
     KINDS,
     PARAMETER_DRAWS,
@@ -186,6 +187,17 @@ def test_looks_and_shapes_fit_into_the_reserved_words():
 def test_downsampling_is_the_mean_of_a_block():
     samples = np.arange(16, dtype=np.float32).reshape(1, 4, 4)
     assert downsample(samples).tolist() == [[[2.5, 4.5], [10.5, 12.5]]]
+
+
+def test_the_scene_and_the_photograph_stay_float32():
+    words = raw_draws(0, 1, range(2), 4000)
+    shapes = eye_geometry.draw_shapes(uniforms(words[:, : eye_geometry.SHAPE_DRAWS]))
+    looks = draw_looks(True, uniforms(words[:, 100 : 100 + LOOK_DRAWS]))
+    fields = eye_geometry.eye_fields(shapes, 35, 55)
+    grain = texture(normals(words), 35, 55)
+    scene = downsample(shade(shapes, fields, looks, grain))
+    photo = photograph(scene, looks, normals(words[:, :1925]).reshape(2, 35, 55))
+    assert {array.dtype for array in (grain, scene, photo)} == {np.dtype(np.float32)}
 
 
 def test_progress_reaches_the_count():
