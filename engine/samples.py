@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 from torch.nn import functional as F
 
+from simgan.engine.data.batches import Batches
 from simgan.engine.step import Players
 from simgan.kernels import REFINED
 
@@ -16,6 +17,7 @@ COLUMNS = ("synthetic", "refined", "difference", "real", "P(refined) by patch")
 TILE_WIDTH = 220  # pixels, about
 GAP = 6
 HEADER = 18
+ROWS = 6
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,16 @@ class SampleSet:
 
     synthetic: Tensor
     real: Tensor
+
+
+def fixed_samples(synthetic: Batches, real: Batches) -> SampleSet:
+    """The same evenly spread images of both sets at every grid."""
+    rows = min(ROWS, len(synthetic.array.names), len(real.array.names))
+    picked = [
+        batches.pick(spread_indices(len(batches.array.names), rows))
+        for batches in (synthetic, real)
+    ]
+    return SampleSet(*picked)
 
 
 def spread_indices(count: int, rows: int) -> list[int]:

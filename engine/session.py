@@ -1,9 +1,5 @@
 """A run in motion: the three phases, and at every step the housekeeping that keeps it safe."""
 
-import json
-import time
-from pathlib import Path
-
 import torch
 
 from simgan.engine.checkpoint import (
@@ -15,7 +11,8 @@ from simgan.engine.checkpoint import (
     save_checkpoint,
     spoken,
 )
-from simgan.engine.durable import replace_file
+from simgan.engine.clock import Clock
+from simgan.engine.divergence import find_trouble, save_image_names
 from simgan.engine.errors import DiskError, DivergedError, Interrupted
 from simgan.engine.failpoints import failpoint
 from simgan.engine.health import HealthRules
@@ -33,14 +30,13 @@ from simgan.engine.run_state import (
     snapshot_state,
     snapshot_tensors,
 )
-from simgan.engine.samples import SampleSet, draw_samples, save_grid, spread_indices
+from simgan.engine.samples import draw_samples, fixed_samples, save_grid
 from simgan.engine.signals import StopRequest
 from simgan.engine.step import discriminator_step, pretrain_refiner_step, refiner_step
 
 CHECK_EVERY = 20  # steps between looks at the non-finite flag: each look waits for the device
 MAX_ROLLBACKS = 3
 MAX_FAILED_SAVES = 3
-SAMPLE_ROWS = 6
 
 
 class Session:
@@ -71,11 +67,11 @@ class Session:
         self._health = HealthRules()
         self._failed_saves = 0
         self._positions: dict[int, dict[str, int]] = {}
-        self._clock = _Clock()
+        self._clock = Clock()
         config = training.config
         if start is not None:
             restore(training, start)
-        self._samples = _sample_set(training)
+        self._samples = fixed_samples(training.synthetic, training.real)
         self._logbook = Logbook(
             run.metrics,
             tensorboard=run.path / "tensorboard" if config.tensorboard else None,
@@ -243,22 +239,16 @@ class Session:
 
     def _rolled_back(self) -> bool:
         """Look for values that are not finite; if there are, go back to the last good checkpoint."""
-        bad = self.training.metrics.first_bad()
-        if bad is None and _finite(self.training):
+        trouble = find_trouble(self.training)
+        if trouble is None:
             return False
-        source, step = bad or ("weights", self.training.place.step - 1)
-        what = (
-            f"non-finite {source} loss at step {step + 1:,}"
-            if bad
-            else f"non-finite weights at step {step + 1:,}"
-        )
-        saved = self._save_offending(step)
+        names = save_image_names(self.training, self.run, self._positions, trouble.step)
         attempt = self.training.place.attempt + 1
         if attempt > MAX_ROLLBACKS or not checkpoints(self.run.checkpoints):
             raise DivergedError(
-                f"{what} after {MAX_ROLLBACKS} rollbacks; the last good checkpoint is "
+                f"{trouble.sentence} after {attempt - 1} rollbacks; the last good checkpoint is "
                 f"{spoken(self.last_checkpoint.name)}",
-                where=f"names of the images of that step: {saved}",
+                where=f"names of the images of that step: {names}",
                 fix="Lower --lr, or look at those images.",
             )
         good = load_checkpoint(newest_checkpoint(self.run.checkpoints, self.observer.warning))
@@ -271,64 +261,9 @@ class Session:
         self._clock.restart(self.training)
         config = self.training.config
         self.observer.warning(
-            f"{what}. Rolled back to {spoken(good.path.name)} "
-            f"(attempt {attempt}/{MAX_ROLLBACKS}), lr "
-            f"{learning_rate(config, attempt - 1):g}->{learning_rate(config, attempt):g}; "
-            f"names of the images of that step saved to {saved}"
+            f"{trouble.sentence}. Rolled back to {spoken(good.path.name)} "
+            f"(attempt {attempt}/{MAX_ROLLBACKS}), "
+            f"lr {learning_rate(config, attempt - 1):g}->{learning_rate(config, attempt):g}; "
+            f"names of the images of that step saved to {names}"
         )
         return True
-
-    def _save_offending(self, step: int) -> Path:
-        """The image names drawn in one step, as far as they are still known."""
-        names = {}
-        start = self._positions.get(step, self._position())
-        end = self._positions.get(step + 1, self._position())
-        for kind, batches in (("synthetic", self.training.synthetic), ("real", self.training.real)):
-            index = batches.order.slice(start[kind], max(end[kind] - start[kind], 0))
-            names[kind] = [batches.array.names[i] for i in index.tolist()]
-        path = self.run.debug / f"{self.training.place.name}-images.json"
-        self.run.debug.mkdir(exist_ok=True)
-        replace_file(path, json.dumps(names, indent=1).encode())
-        return path
-
-
-class _Clock:
-    """Throughput, remaining time and the share of time spent waiting for data."""
-
-    def restart(self, training: Training) -> None:
-        self._time = time.perf_counter()
-        self._step = training.place.step
-        self._waited = training.synthetic.waited + training.real.waited
-
-    def read(self, training: Training, total: int) -> dict[str, float]:
-        config, place = training.config, training.place
-        steps = max(place.step - self._step, 1)
-        seconds = max(time.perf_counter() - self._time, 1e-9)
-        waited = training.synthetic.waited + training.real.waited - self._waited
-        updates = config.k_g + config.k_d if PHASES[place.phase] == "train" else 1
-        self.restart(training)
-        return {
-            "images_per_s": steps * updates * config.batch / seconds,
-            "eta_s": seconds / steps * (total - place.step),
-            "data_wait": waited / seconds,
-        }
-
-
-def _finite(training: Training) -> bool:
-    players = training.players
-    sums = [
-        parameter.detach().float().sum()
-        for network in (players.refiner, players.discriminator)
-        for parameter in network.parameters()
-    ]
-    return bool(torch.isfinite(torch.stack(sums)).all())
-
-
-def _sample_set(training: Training) -> SampleSet:
-    """The same evenly spread images at every grid."""
-    picked = [
-        batches.pick(spread_indices(len(batches.array.names), SAMPLE_ROWS))
-        for batches in (training.synthetic, training.real)
-    ]
-    rows = min(len(picked[0]), len(picked[1]))
-    return SampleSet(picked[0][:rows], picked[1][:rows])
