@@ -16,6 +16,8 @@ from simgan.engine.run_folder import environment
 from simgan.engine.step import Players
 
 PHASES = ("pretrain-refiner", "pretrain-discriminator", "train")
+COUNTS = ("step", "attempt", "metrics_offset", "threads")
+GROUPS = ("position", "data", "scaler", "image", "config")
 
 
 @dataclass
@@ -110,6 +112,29 @@ def snapshot_state(training: Training, metrics_offset: int) -> dict[str, Any]:
     }
 
 
+def check_state(checkpoint: Checkpoint) -> None:
+    """Refuse a state.json that no run can have written.
+
+    Raises:
+        CheckpointError: naming the entry that is missing or is no such thing.
+    """
+    state = checkpoint.state
+    groups = {name: isinstance(state.get(name), dict) for name in GROUPS}
+    counts = {name: _is_count(state.get(name)) for name in COUNTS}
+    phase = {"phase": state.get("phase") in PHASES}
+    if groups["position"]:
+        counts |= {kind: _is_count(state["position"].get(kind)) for kind in ("synthetic", "real")}
+    wrong = [name for name, right in (phase | groups | counts).items() if not right]
+    if wrong:
+        raise CheckpointError(
+            f"{checkpoint.path} is damaged (state.json: no usable {', '.join(wrong)})"
+        )
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value < 2**63
+
+
 def restore(training: Training, checkpoint: Checkpoint) -> None:
     """Put a checkpoint into the training objects: the exact inverse of the snapshot.
 
@@ -117,8 +142,8 @@ def restore(training: Training, checkpoint: Checkpoint) -> None:
         CheckpointError: it was taken of other networks or other images.
     """
     state, tensors, players = checkpoint.state, checkpoint.tensors, training.players
-    _check_fit(training, state)
     try:
+        _check_fit(training, state)
         players.refiner.load_state_dict(tensors["refiner"])
         players.discriminator.load_state_dict(tensors["discriminator"])
         _load_optimizer(players.optimizer_r, tensors["optim_r"])
@@ -130,7 +155,7 @@ def restore(training: Training, checkpoint: Checkpoint) -> None:
         players.scaler_d.load_state_dict(state["scaler"]["discriminator"])
         training.place = Place(PHASES.index(state["phase"]), state["step"], state["attempt"])
         place_data(training, state["position"])
-    except (KeyError, RuntimeError, ValueError) as error:
+    except (LookupError, RuntimeError, TypeError, ValueError) as error:
         raise CheckpointError(f"{checkpoint.path} does not fit this run: {error}") from error
 
 
@@ -138,9 +163,9 @@ def place_data(training: Training, position: dict[str, int]) -> None:
     """Set orders, positions and learning rates to those of `training.place` and `position`."""
     attempt = training.place.attempt
     for kind, batches in (("synthetic", training.synthetic), ("real", training.real)):
+        batches.position = position[kind]  # ends the prefetching thread, which reads the order
         batches.order.name = order_name(kind, attempt)
         batches.order.forget()
-        batches.position = position[kind]
     for optimizer in (training.players.optimizer_r, training.players.optimizer_d):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(training.config, attempt)
@@ -171,10 +196,16 @@ def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     }
 
 
+@torch.no_grad()
 def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
     state: dict[int, dict[str, Tensor]] = {}
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
     for key, value in tensors.items():
         index, _, name = key.partition(".")
+        parameter = parameters[int(index)]
+        if value.shape == parameter.shape:
+            # Fused optimizers walk through memory: a moment must be laid out like its weight.
+            value = torch.empty_like(parameter).copy_(value)
         state.setdefault(int(index), {})[name] = value
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": state, "param_groups": groups})
