@@ -37,13 +37,15 @@ class Order:
 
     def epoch(self, number: int) -> Tensor:
         """The permutation of one epoch, int64 [count]."""
-        if self._cached is None or self._cached[0] != number:
+        kept = self._cached  # one read: the prefetching thread may be in another epoch
+        if kept is None or kept[0] != number:
             key = hashlib.blake2b(
                 f"{self.seed}/{self.name}/{number}".encode(), digest_size=8
             ).digest()
             generator = torch.Generator().manual_seed(int.from_bytes(key) >> 1)
-            self._cached = (number, torch.randperm(self.count, generator=generator))
-        return self._cached[1]
+            kept = (number, torch.randperm(self.count, generator=generator))
+            self._cached = kept
+        return kept[1]
 
     def forget(self) -> None:
         """Drop the kept permutation, after `name` has changed."""
