@@ -21,7 +21,7 @@ class Trouble(NamedTuple):
 
 
 def find_trouble(training: Training) -> Trouble | None:
-    """The first non-finite loss since the last look, else non-finite weights. Waits for the device."""
+    """The first non-finite loss since the last look, else non-finite weights."""
     bad = training.metrics.first_bad()
     if bad is not None:
         source, step = bad

@@ -238,7 +238,7 @@ class Session:
         )
 
     def _rolled_back(self) -> bool:
-        """Look for values that are not finite; if there are, go back to the last good checkpoint."""
+        """Look for values that are not finite; go back to the last good checkpoint if so."""
         trouble = find_trouble(self.training)
         if trouble is None:
             return False

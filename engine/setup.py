@@ -198,7 +198,7 @@ def _introduce(training: Training, observer: Observer) -> None:
         f"{players.precision.describe()}"
     )
     observer.message(
-        f"lambda_reg {config.lambda_reg:g} (losses: sum over {patches} patches and {pixels:,} pixels, "
-        f"mean over images); "
+        f"lambda_reg {config.lambda_reg:g} (losses: sum over {patches} patches and "
+        f"{pixels:,} pixels, mean over images); "
         f"{effective_lambda(config.lambda_reg, pixels, patches):.3g} if both were means"
     )
