@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,15 +13,15 @@ from numpy.typing import NDArray
 from torch import nn
 
 from simgan.engine.config import RefineConfig, parse_size, refine_config, to_dict
-from simgan.engine.data.problems import BadImage, Problem, refuse_too_many, skipped_sentence
-from simgan.engine.data.sinks import Sink, hold_output, input_digest, open_sink
+from simgan.engine.data.problems import Problem, refuse_too_many, skipped_sentence
+from simgan.engine.data.sinks import Sink, hold_output, open_sink
 from simgan.engine.data.source import Source
 from simgan.engine.data.sources import open_source
 from simgan.engine.errors import DiskError, Interrupted
 from simgan.engine.observer import Observer, SilentObserver
 from simgan.engine.precision import Precision, pick_device, repeatable
 from simgan.engine.refining_forward import RefiningForward
-from simgan.engine.refining_pipeline import Pipeline
+from simgan.engine.refining_pipeline import Pipeline, finished
 from simgan.engine.refining_weights import (
     Weights,
     find_input,
@@ -92,7 +91,7 @@ def refine(
     with repeatable(config.deterministic), stop_on_signals() as stop:
         job = _Job(config, weights, source, sink, view, stop)
         try:
-            with hold_output(sink.location), closing(sink):
+            with hold_output(sink), closing(sink):
                 return job.run()
         except OSError as error:
             if isinstance(error, DiskError):
@@ -292,20 +291,3 @@ class _Ticks:
                 "data_wait": min(1.0, self.pipeline.waited / seconds),
             }
         )
-
-
-def finished(source: Source, sink: Sink, workers: int = 0) -> list[int]:
-    """Indices of the images whose input, output and labels have the manifest's hashes."""
-    entries = sink.manifest.entries
-    listed = [index for index, name in enumerate(source.names) if name in entries]
-
-    def check(index: int) -> bool:
-        entry = entries[source.names[index]]
-        try:
-            return sink.holds(index, entry) and input_digest(source, index) == entry.input
-        except (BadImage, OSError):
-            return False
-
-    with ThreadPoolExecutor(workers or None, thread_name_prefix="verify") as pool:
-        held = list(pool.map(check, listed))
-    return [index for index, good in zip(listed, held, strict=True) if good]

@@ -18,8 +18,8 @@ from simgan.engine.failpoints import failpoint
 from simgan.engine.precision import Precision
 from simgan.engine.tiling import MIN_TILE, forward_tiled
 
-# On a CPU more pixels at once gain nothing: measured 58 images/s at 64 of 35x55, 44 to 52 at 128
-to 512.
+# On a CPU more pixels at once gain nothing: 58 images/s were measured at 64 of 35x55, and 44 to 52
+# at 128 to 512.
 CPU_PIXELS = 128 * 1024
 # cuDNN leaves its fast kernels for tensors of more elements (pytorch#128936).
 MOST_ELEMENTS = 2**31 - 1
@@ -56,8 +56,8 @@ class Pending:
 class RefiningForward:
     """Runs a refiner over stored images.
 
-    The result does not depend on `batch`, on how it is split, or on tiles: a batch of one is
-    padded to two, because convolutions round differently for one image (bit for bit on a CPU in
+    The result does not depend on `batch`, on how it is split, or on tiles: one small image is
+    padded to two, because convolutions round differently for one (bit for bit on a CPU in
     contiguous format).
 
     Args:
@@ -201,7 +201,7 @@ class RefiningForward:
         gpu = self.precision.device.type == "cuda"
         stored = upload(images, pinned=gpu).to(self.precision.device, non_blocking=True)
         x = to_unit(stored, value_range).clamp_(-1.0, 1.0)
-        if len(x) == 1:
+        if len(x) == 1 and 2 * self._seen_pixels(*x.shape[-2:]) <= CPU_PIXELS:
             x = torch.cat((x, x))
         with self.precision.autocast():
             side = self._side(*x.shape[-2:])
@@ -239,7 +239,8 @@ def upload(images: Sequence[NDArray[Any]], *, pinned: bool) -> Tensor:
 def from_unit(y: Tensor, value_range: tuple[float, float], dtype: np.dtype[Any]) -> Tensor:
     """The reverse of `to_unit`: float [N, C, H, W] to stored values [N, H, W, C].
 
-    uint8, or uint16 seen as int16. Rounds half to even; clamps to the part of `value_range` that the dtype can hold.
+    uint8, or uint16 seen as int16. Rounds half to even; clamps to the part of `value_range` that
+    the dtype can hold.
     """
     low, high = value_range
     limits = np.iinfo(dtype)

@@ -194,6 +194,23 @@ class Pipeline:
         tick()
 
 
+def finished(source: Source, sink: Sink, workers: int = 0) -> list[int]:
+    """Indices of the images whose input, output and labels have the manifest's hashes."""
+    entries = sink.manifest.entries
+    listed = [index for index, name in enumerate(source.names) if name in entries]
+
+    def check(index: int) -> bool:
+        entry = entries[source.names[index]]
+        try:
+            return sink.holds(index, entry) and input_digest(source, index) == entry.input
+        except (BadImage, OSError):
+            return False
+
+    with ThreadPoolExecutor(workers or None, thread_name_prefix="verify") as pool:
+        held = list(pool.map(check, listed))
+    return [index for index, good in zip(listed, held, strict=True) if good]
+
+
 def _cores() -> Sequence[int]:
     if hasattr(os, "sched_getaffinity"):
         return sorted(os.sched_getaffinity(0))

@@ -38,6 +38,7 @@ class ArraySink:
     def __init__(self, source: Source, file: Path, container: str) -> None:
         self.source = source
         self.location = file
+        self.lock = file.with_name(f".{file.name}.lock")
         self.container = container
         self.stage = file.with_name(f".{file.name}.partial")
         self.manifest = RefinedManifest(

@@ -39,6 +39,7 @@ class FolderSink:
     def __init__(self, source: Source, root: Path, *, always_png: bool) -> None:
         self.source = source
         self.location = root
+        self.lock = root / ".refine.lock"
         self._folders: set[Path] = set()
         self._files = [_file_name(name, always_png) for name in source.names]
         self._always_png = always_png

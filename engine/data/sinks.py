@@ -30,10 +30,12 @@ class Sink(Protocol):
 
     Attributes:
         location: the folder or file that is written.
+        lock: file that one process at a time holds.
         manifest: journal and summary of the work.
     """
 
     location: Path
+    lock: Path
     manifest: RefinedManifest
 
     def prepare(self) -> None:
@@ -124,23 +126,20 @@ _CHOOSE = "Choose another --output."
 
 
 @contextmanager
-def hold_output(output: Path) -> Iterator[None]:
+def hold_output(sink: Sink) -> Iterator[None]:
     """Hold an output for this process; the system frees it when the process dies, however it dies.
 
     Raises:
         LockedError: another process holds it.
     """
-    if output.suffix:
-        path = output.with_name(f".{output.name}.lock")
-    else:
-        path = output / ".refine.lock"
+    path = sink.lock
     path.parent.mkdir(parents=True, exist_ok=True)
     note = path.with_suffix(".json")
     lock = FileLock(path)
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise LockedError(f"{output} is in use{_holder(note)}") from None
+        raise LockedError(f"{sink.location} is in use{_holder(note)}") from None
     try:
         holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%H:%M")}
         note.write_text(json.dumps(holder))
