@@ -78,9 +78,7 @@ class Session:
             offset=start.state["metrics_offset"] if start else None,
             purge_step=training.place.step if start else None,
         )
-        stop.last_words = lambda: (
-            f"forced stop; {spoken(self.last_checkpoint.name)} is the last complete checkpoint"
-        )
+        stop.last_words = lambda: f"forced stop; {self._last_complete()}"
         if start is None:
             self._save()
 
@@ -95,7 +93,7 @@ class Session:
                 break
             place.phase, place.step = place.phase + 1, 0
             self._save()
-        self._save()
+        self._save(last=True)
         self._draw()
 
     def close(self) -> None:
@@ -109,6 +107,7 @@ class Session:
         phase, total = self.training.place.phase, self._total()
         self.observer.phase(PHASES[phase], total, self.training.place.step)
         self._clock.restart(self.training)
+        self._positions.clear()
         while self.training.place.phase == phase and self.training.place.step < total:
             step = self.training.place.step
             self._positions[step] = self._position()
@@ -165,7 +164,7 @@ class Session:
         config, step = self.training.config, self.training.place.step
         training_phase = PHASES[self.training.place.phase] == "train"
         ticked = step % config.log_every == 0 or step == total
-        saving = training_phase and step % config.checkpoint_every == 0
+        saving = step % config.checkpoint_every == 0
         stopping = self.stop.requested is not None
         if (ticked or saving or stopping or step % CHECK_EVERY == 0) and self._rolled_back():
             return
@@ -205,9 +204,9 @@ class Session:
             )
         self._logbook.image("samples", image_tensor(grid), step)
 
-    def _save(self) -> None:
-        """Write a checkpoint; a full disk is told, survived twice and fatal the third time."""
-        training, keep = self.training, self.training.config.keep
+    def _save(self, *, last: bool = False) -> None:
+        """Write a checkpoint; a full disk is told and survived, but not thrice nor at the end."""
+        training = self.training
         if self.last_checkpoint.name == training.place.name:
             return
         try:
@@ -220,12 +219,23 @@ class Session:
             )
         except DiskError as error:
             self._failed_saves += 1
-            if self._failed_saves >= MAX_FAILED_SAVES or self.stop.requested is not None:
+            stopping = last or self.stop.requested is not None
+            if stopping or self._failed_saves >= MAX_FAILED_SAVES:
                 raise
             self.observer.warning(f"{error.what} Training continues; free space or pass --keep 1.")
             return
         self._failed_saves = 0
-        prune(self.run.checkpoints, keep)
+        try:
+            prune(self.run.checkpoints, training.config.keep)
+        except OSError as error:
+            self.observer.warning(f"cannot remove an old checkpoint: {error}. Training continues.")
+
+    def _last_complete(self) -> str:
+        """For last words: what is on the disk, whatever this object has seen of it."""
+        found = checkpoints(self.run.checkpoints)
+        if not found:
+            return "there is no complete checkpoint yet"
+        return f"{spoken(found[-1].name)} is the last complete checkpoint"
 
     def _stop(self) -> None:
         number = self.stop.requested
@@ -246,8 +256,7 @@ class Session:
         attempt = self.training.place.attempt + 1
         if attempt > MAX_ROLLBACKS or not checkpoints(self.run.checkpoints):
             raise DivergedError(
-                f"{trouble.sentence} after {attempt - 1} rollbacks; the last good checkpoint is "
-                f"{spoken(self.last_checkpoint.name)}",
+                f"{trouble.sentence} after {attempt - 1} rollbacks; {self._last_complete()}",
                 where=f"names of the images of that step: {names}",
                 fix="Lower --lr, or look at those images.",
             )
@@ -256,7 +265,7 @@ class Session:
         self.last_checkpoint = good.path
         self.training.place = Place(self.training.place.phase, self.training.place.step, attempt)
         place_data(self.training, good.state["position"])
-        self.training.metrics.forgive()
+        self._positions.clear()
         self._logbook.cut(good.state["metrics_offset"])
         self._clock.restart(self.training)
         config = self.training.config
