@@ -8,6 +8,7 @@ and JSON are ever opened.
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,7 +23,12 @@ from simgan.engine.errors import CheckpointError, DiskError
 from simgan.engine.failpoints import failpoint
 
 SCHEMA = 1
+_NAME = re.compile(r"(step-|pretraining-[01])(\d+)")
 PICKLE_SUFFIXES = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin", ".tar")
+
+
+class OtherFormatError(CheckpointError):
+    """A sound checkpoint of another version of the format: nothing to set aside."""
 
 
 @dataclass
@@ -115,25 +121,32 @@ def _save_error(
 
 
 def spoken(name: str) -> str:
-    """'step-00001300' -> 'step 1,300'."""
-    stem, _, number = name.rpartition("-")
-    return f"{stem} {int(number):,}" if number.isdigit() else name
+    """'step-00001300' -> 'step 1,300'; 'pretraining-10000007' -> 'step 7 of pre-training D'."""
+    match = _NAME.fullmatch(name)
+    if match is None:
+        return name
+    phase, number = match[1], f"step {int(match[2]):,}"
+    return number if phase == "step-" else f"{number} of pre-training {'RD'[phase[-1] == '1']}"
 
 
 def checkpoints(folder: Path) -> list[Path]:
-    """Complete checkpoint folders, oldest first (`pretraining-...` before `step-...`)."""
+    """Checkpoint folders, oldest first (`pretraining-...` before `step-...`).
+
+    A name is given only to what is complete; what has been damaged since, `verify` finds.
+    """
     if not folder.is_dir():
         return []
-    found = (path for path in folder.iterdir() if (path / "manifest.json").is_file())
-    return sorted(path for path in found if not path.name.startswith(".") and path.suffix != ".bad")
+    return sorted(path for path in folder.iterdir() if _NAME.fullmatch(path.name) and path.is_dir())
 
 
-def clean_leftovers(folder: Path) -> None:
+def clean_leftovers(*folders: Path) -> None:
     """Remove what a killed process left half written or deleted. Call it under the run's lock."""
-    for path in folder.glob(".tmp-*"):
-        shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
-    for path in folder.glob(".del-*"):
-        shutil.rmtree(path, ignore_errors=True)
+    for folder in folders:
+        for path in (*folder.glob(".tmp-*"), *folder.glob(".del-*")):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
 
 def prune(folder: Path, keep: int) -> None:
@@ -178,11 +191,11 @@ def _manifest(path: Path) -> dict[str, Any]:
         schema, files = manifest["schema"], manifest["files"]
         entries = [(name, entry["size"], entry["blake2b"]) for name, entry in files.items()]
     except FileNotFoundError:
-        raise CheckpointError(f"{path} is not a checkpoint: it has no manifest.json") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{path} is not a checkpoint (manifest.json: missing)") from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{path} is damaged (manifest.json: {error})") from error
     if schema != SCHEMA:
-        raise CheckpointError(
+        raise OtherFormatError(
             f"{path} has checkpoint format {schema}, this version reads format {SCHEMA}",
             fix="Use the version of simgan-engine that wrote it.",
         )
@@ -207,7 +220,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
                     path / name
                 )
         state = json.loads((path / "state.json").read_bytes())
-    except (safetensors.SafetensorError, ValueError) as error:
+    except (safetensors.SafetensorError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} is damaged ({error})") from error
     return Checkpoint(path, tensors, state)
 
@@ -222,26 +235,28 @@ def newest_checkpoint(
         warn: is given one sentence per damaged checkpoint.
         quarantine: rename damaged folders to NAME.bad; only while holding the run's lock.
     Raises:
-        CheckpointError: there is none, or every one is damaged.
+        CheckpointError: there is none, every one is damaged, or the newest is of another format.
     """
     found = checkpoints(folder)
     damaged = []
     for path in reversed(found):
         try:
             verify(path)
+        except OtherFormatError:
+            raise
         except CheckpointError as error:
-            damaged.append((path, str(error)))
+            damaged.append((path, error.what.removeprefix(str(path))))
             continue
         for bad, reason in damaged:
-            detail = reason[reason.find("(") :] if "(" in reason else f"({reason})"
-            warn(f"{spoken(bad.name)} is damaged {detail}. Using {spoken(path.name)}.")
+            warn(f"{spoken(bad.name)}{reason}. Using {spoken(path.name)}.")
             if quarantine:
+                shutil.rmtree(bad.with_name(bad.name + ".bad"), ignore_errors=True)
                 os.rename(bad, bad.with_name(bad.name + ".bad"))
         return path
     if damaged:
         raise CheckpointError(
             f"every checkpoint in {folder} is damaged",
-            where="; ".join(reason for _, reason in damaged),
+            where="; ".join(f"{bad.name}{reason}" for bad, reason in damaged),
         )
     raise CheckpointError(f"{folder.parent} has no checkpoint yet", fix="Train it first.")
 
