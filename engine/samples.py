@@ -64,8 +64,12 @@ def draw_samples(players: Players, samples: SampleSet) -> np.ndarray:
 def save_grid(grid: np.ndarray, path: Path) -> None:
     """Write the grid as a PNG, whole or not at all."""
     beside = path.with_name(f".tmp-{path.name}")
-    Image.fromarray(grid).save(beside, format="PNG")
-    beside.replace(path)
+    try:
+        Image.fromarray(grid).save(beside, format="PNG")
+        beside.replace(path)
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise
 
 
 def _gray_or_rgb(x: Tensor) -> np.ndarray:
