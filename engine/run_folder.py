@@ -8,7 +8,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from simgan.engine.durable import disk_error, replace_file
 from simgan.engine.errors import CheckpointError, ConfigError, LockedError
 
 RUNS = "runs"
+NOTE_PATIENCE = 20  # looks, one second in all
 _NUMBERED = re.compile(r"(\d{4,})-")
 
 
@@ -49,8 +50,10 @@ class RunFolder:
             run = cls(
                 _named(Path(config.out)) if config.out else _numbered(Path(root), config.preset)
             )
-            run.checkpoints.mkdir()
+            run.checkpoints.mkdir()  # exclusive: of two starters with one `out`, one gets here
             run.samples.mkdir()
+        except FileExistsError as error:
+            raise _taken(run.path) from error
         except OSError as error:
             raise disk_error(error, Path(config.out or root)) from error
         replace_file(run.path / "config.json", to_json(config).encode())
@@ -80,7 +83,14 @@ class RunFolder:
             values = json.loads(file.read_bytes())
         except ValueError as error:
             raise CheckpointError(f"{file} is damaged: {error}") from error
+        if not isinstance(values, dict):
+            raise CheckpointError(f"{file} is damaged: it holds no settings")
         return train_config(values)
+
+    def untouched(self) -> bool:
+        """Whether the run ended before its first checkpoint and its first row of metrics."""
+        trained = self.metrics.is_file() and self.metrics.stat().st_size > 0
+        return not trained and not any(self.checkpoints.glob("[!.]*"))
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -97,7 +107,7 @@ class RunFolder:
             raise LockedError(f"{self.path} is in use{_holder(note)}") from None
         holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%H:%M")}
         try:
-            note.write_text(json.dumps(holder))
+            replace_file(note, json.dumps(holder).encode())
             yield
         finally:
             note.unlink(missing_ok=True)
@@ -105,21 +115,29 @@ class RunFolder:
 
 
 def _holder(note: Path) -> str:
-    try:
-        holder = json.loads(note.read_text())
-        return f" by pid {holder['pid']} on host {holder['host']} since {holder['since']}"
-    except (OSError, ValueError, KeyError):
-        return ""
+    """Who holds the lock; waits a little for a holder that is just writing its note."""
+    for _ in range(NOTE_PATIENCE):
+        with suppress(OSError, ValueError, LookupError, TypeError):
+            holder = json.loads(note.read_text())
+            if holder["host"] == socket.gethostname():
+                os.kill(holder["pid"], 0)  # raises when the note is that of a dead process
+            return f" by pid {holder['pid']} on host {holder['host']} since {holder['since']}"
+        time.sleep(0.05)
+    return ""
 
 
 def _named(path: Path) -> Path:
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise ConfigError(
-            f"out: {path} already exists and is not empty",
-            fix=f"Choose another folder, or continue it with --resume {path}.",
-        )
+        raise _taken(path)
     path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def _taken(path: Path) -> ConfigError:
+    return ConfigError(
+        f"out: {path} already exists and is not empty",
+        fix=f"Choose another folder, or continue it with --resume {path}.",
+    )
 
 
 def _numbered(root: Path, preset: str) -> Path:

@@ -22,7 +22,7 @@ from simgan.engine.errors import CheckpointError, ConfigError, DeviceMemoryError
 from simgan.engine.observer import Observer, SilentObserver
 from simgan.engine.precision import repeatable
 from simgan.engine.run_folder import RunFolder
-from simgan.engine.run_state import Place
+from simgan.engine.run_state import Place, check_state
 from simgan.engine.session import Session
 from simgan.engine.setup import absolute_paths, build_training, load_arrays
 from simgan.engine.signals import stop_on_signals
@@ -96,18 +96,27 @@ def resume(
     observer = observer or SilentObserver()
     run = RunFolder.open(path)
     with run.lock(), stop_on_signals() as stop:
-        clean_leftovers(run.checkpoints)
+        clean_leftovers(run.path, run.checkpoints, run.samples, run.debug)
+        checkpoint = None if run.untouched() else _newest(run, observer)
         config = _longer(run, run.config(), steps)
-        checkpoint = load_checkpoint(
-            newest_checkpoint(run.checkpoints, observer.warning, quarantine=True)
-        )
-        _check_networks(config, checkpoint.state["config"])
-        with repeatable(config.deterministic, checkpoint.state["threads"]):
+        threads = torch.get_num_threads()
+        if checkpoint is not None:
+            _check_settings(config, checkpoint.state["config"], observer)
+            threads = checkpoint.state["threads"]
+        with repeatable(config.deterministic, threads):
             arrays = load_arrays(config, observer, stop)
             training = build_training(config, arrays, observer)
             session = Session(training, run, observer, stop, start=checkpoint)
             observer.message(_resuming(run, checkpoint))
             return _finish(session)
+
+
+def _newest(run: RunFolder, observer: Observer) -> Checkpoint:
+    checkpoint = load_checkpoint(
+        newest_checkpoint(run.checkpoints, observer.warning, quarantine=True)
+    )
+    check_state(checkpoint)
+    return checkpoint
 
 
 def _finish(session: Session) -> RunResult:
@@ -126,7 +135,9 @@ def _finish(session: Session) -> RunResult:
     return RunResult(session.run.path, place.step, session.last_metrics, session.last_checkpoint)
 
 
-def _resuming(run: RunFolder, checkpoint: Checkpoint) -> str:
+def _resuming(run: RunFolder, checkpoint: Checkpoint | None) -> str:
+    if checkpoint is None:
+        return f"resuming {run.path} at its beginning: it ended before its first checkpoint"
     manifest = checkpoint.path / "manifest.json"
     files = len(json.loads(manifest.read_bytes())["files"])
     written = time.strftime("%H:%M", time.localtime(manifest.stat().st_mtime))
@@ -156,17 +167,26 @@ _SHAPING = (
     "adversarial",
     "output_activation",
     "optimizer",
+    "history",
 )
 
 
-def _check_networks(config: TrainConfig, saved: Mapping[str, Any]) -> None:
-    """config.json may have been edited by hand; what shapes the networks must be what was saved."""
-    now = to_dict(config)
-    changed = [
-        f"{name}: {saved[name]} -> {now[name]}" for name in _SHAPING if saved[name] != now[name]
-    ]
-    if changed:
+def _check_settings(config: TrainConfig, saved: Mapping[str, Any], observer: Observer) -> None:
+    """config.json may have been edited by hand: tell what differs, refuse what shapes the state."""
+    now = {name: value for name, value in to_dict(config).items() if name != "steps"}
+    changed = {
+        name: f"{name}: {saved[name]} -> {value}"
+        for name, value in now.items()
+        if name in saved and saved[name] != value
+    }
+    fixed = [change for name, change in changed.items() if name in _SHAPING]
+    if fixed:
         raise CheckpointError(
-            "config.json differs from the checkpoint in what cannot change: " + ", ".join(changed),
+            "config.json differs from the checkpoint in what cannot change: " + ", ".join(fixed),
             fix="Put it back, or start a new run.",
+        )
+    if changed:
+        observer.warning(
+            "settings changed since the checkpoint: " + ", ".join(changed.values()) + ". "
+            "The result is not that of an uninterrupted run."
         )
