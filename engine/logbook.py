@@ -61,11 +61,14 @@ class Logbook:
         Raises:
             DiskError: the disk is full.
         """
+        line = (json.dumps(dict(row)) + "\n").encode()
+        before = self.offset
         try:
-            failpoint("logbook.write")
             with open(self.path, "ab") as file:
-                file.write((json.dumps(dict(row)) + "\n").encode())
+                failpoint("logbook.write")
+                file.write(line)
         except OSError as error:
+            self.cut(before)  # half a line would spoil the next one too
             raise disk_error(error, self.path) from error
         if self._board is not None:
             for name, value in row.items():
