@@ -117,7 +117,6 @@ class _Job:
         self.sink = sink
         self.view = view
         self.stop = stop
-        self.ranges: dict[str, tuple[float, float]] = {}
         self.start = time.perf_counter()
 
     def run(self) -> RefineResult:
@@ -205,7 +204,6 @@ class _Job:
     def _value_range(self, image: NDArray[Any], name: str) -> tuple[float, float]:
         self.weights.refuse_channels(image.shape, name)
         limits = self.weights.value_range(image.dtype, name, self.source)
-        self.ranges[image.dtype.name] = limits
         if image.dtype != np.uint8 or limits != (0.0, 255.0):
             self.view.message(f"{image.dtype.name} values {limits[0]:g}..{limits[1]:g} are -1..1")
         return limits
@@ -248,12 +246,19 @@ class _Job:
             "made_with": identity,
             "checkpoint": str(self.weights.path),
             "input": {"location": self.source.location, "format": self.source.format},
-            "value_range": {name: list(limits) for name, limits in sorted(self.ranges.items())},
+            "value_range": {
+                dtype.name: self.weights.value_range(dtype, "", self.source)
+                for dtype in self._dtypes()
+            },
             "count": len(self.sink.manifest.entries),
             "skipped": [{"name": item.name, "reason": item.reason} for item in problems],
             "config": config,
             "versions": {name: versions[name] for name in ("simgan-engine", "torch", "numpy")},
         }
+
+    def _dtypes(self) -> list[np.dtype[Any]]:
+        names = {entry.dtype for entry in self.sink.manifest.entries.values()}
+        return [np.dtype(name) for name in sorted(names)]
 
     def _closing_words(self, problems: list[Problem], pipeline: Pipeline) -> None:
         total = len(self.source) + len(self.source.skipped)

@@ -10,6 +10,7 @@ from PIL import Image
 
 from simgan.engine.checkpoint import save_checkpoint
 from simgan.engine.config import to_dict, train_config
+from simgan.engine.observer import Observer
 from simgan.engine.refiner import Refiner, refiner_header
 from simgan.engine.refining import RefineResult, refine
 
@@ -34,7 +35,7 @@ def identity_refiner(channels: int = 1, activation: str = "none") -> Refiner:
 
 
 def make_run(folder: Path, refiner: Refiner | None = None, **image: Any) -> Path:
-    """A run folder with one checkpoint; `image` overrides what it says about the training images."""
+    """A run folder with one checkpoint; `image` overrides what it says of the training."""
     refiner = refiner or random_refiner()
     shape = refiner.shape
     config = train_config(
@@ -66,10 +67,22 @@ def make_run(folder: Path, refiner: Refiner | None = None, **image: Any) -> Path
     return run
 
 
-def refine_here(run: Path, source: Path | str, output: Path, **settings: Any) -> RefineResult:
-    """refine on the CPU with two threads."""
+def refine_here(
+    run: Path,
+    source: Path | str,
+    output: Path,
+    *,
+    progress: Observer | None = None,
+    **settings: Any,
+) -> RefineResult:
+    """refine on the CPU, decoding with two threads and computing with one."""
     values = {"run": str(run), "input": str(source), "output": str(output), "device": "cpu"}
-    return refine({"workers": 2, **values, **settings})
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # a tiny convolution waits for its second thread longer than it works
+    try:
+        return refine({"workers": 2, **values, **settings}, progress=progress)
+    finally:
+        torch.set_num_threads(threads)
 
 
 def random_images(count: int, *shape: int, dtype: Any = np.uint8, seed: int = 0) -> np.ndarray:

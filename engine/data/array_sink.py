@@ -169,7 +169,9 @@ class ArraySink:
             self._build(beside, kept)
         self.manifest.publish(_file_digest(beside))
         self.close()
+        failpoint("refine.publish")
         os.replace(beside, self.location)
+        failpoint("refine.published")
         self.stage.unlink(missing_ok=True)
         sync_folder(self.location.parent)
 

@@ -192,10 +192,8 @@ class RefinedManifest:
             self._file = None
 
     def _write_summary(self, value: Mapping[str, Any]) -> None:
-        try:
-            replace_file(self.summary, (json.dumps(value, indent=2) + "\n").encode())
-        except OSError as error:
-            raise disk_error(error, self.summary) from error
+        self.summary.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(self.summary, (json.dumps(value, indent=2) + "\n").encode())
 
 
 _ELSEWHERE = "Choose another --output, or remove this one."

@@ -124,7 +124,7 @@ def test_the_16_bit_range_of_the_training_is_used_and_never_stretched(tmp_path: 
 
 def test_16_bit_images_without_a_range_are_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "depth.npy", random_images(2, 8, 8, dtype=np.uint16))
-    with pytest.raises(DataError, match="000000 is 16-bit; set data.range: full"):
+    with pytest.raises(DataError, match=r"000000 is 16-bit; set data\.range: full"):
         refine_here(make_run(tmp_path), tmp_path / "depth.npy", tmp_path / "out.npy")
 
 
@@ -134,7 +134,10 @@ def test_other_channels_than_the_checkpoint_are_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=sentence):
         refine_here(make_run(tmp_path), tmp_path / "rgb.npy", tmp_path / "out.npy")
     refine_here(
-        make_run(tmp_path / "b"), tmp_path / "rgb.npy", tmp_path / "b.npy", data={"channels": "gray"}
+        make_run(tmp_path / "b"),
+        tmp_path / "rgb.npy",
+        tmp_path / "b.npy",
+        data={"channels": "gray"},
     )
     assert np.load(tmp_path / "b.npy").shape[:3] == (2, 64, 64)
 
@@ -209,5 +212,7 @@ def test_unreadable_images_are_skipped_with_their_labels_and_named(tmp_path: Pat
     assert not (tmp_path / "out" / "4.json").exists()
     summary = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert summary["skipped"][0]["name"] == "4.png" and summary["skipped"][0]["reason"]
-    with pytest.raises(DataError, match=r"1 of 10 images unreadable \(10.0 % > 1 %\), first: 4.png"):
+    with pytest.raises(
+        DataError, match=r"1 of 10 images unreadable \(10.0 % > 1 %\), first: 4.png"
+    ):
         refine_here(run, source, tmp_path / "other")
