@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from simgan.engine.config import parse_composite
 from simgan.engine.data.labels import match_labels
 from simgan.engine.data.pixels import convert_channels, flatten_alpha
-from simgan.engine.data.problems import Problem, percent
+from simgan.engine.data.problems import Problem, transparency_error
 from simgan.engine.data.source import Source
 from simgan.engine.errors import DataError
 
@@ -69,10 +69,7 @@ class ArraySource(Source):
         if clear == 0 or self.policy.alpha == "drop":
             return np.ascontiguousarray(color)
         if self.policy.alpha == "error":
-            raise DataError(
-                f"{name} has transparency ({percent(clear, alpha.size)} of pixels); "
-                "choose data.alpha"
-            )
+            raise transparency_error(name, clear, alpha.size)
         weight = (alpha // (full // 255)).astype(np.uint8)
         return flatten_alpha(color, weight, parse_composite(self.policy.alpha))
 

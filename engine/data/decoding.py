@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFile
+from PIL import Image
 
 from simgan.engine.config import DataPolicy, parse_composite
 from simgan.engine.data.headers import (
@@ -21,9 +21,9 @@ from simgan.engine.data.headers import (
     read_header,
     refuse_bomb,
 )
-from simgan.engine.data.pixels import convert_channels, flatten_alpha, turn_upright
+from simgan.engine.data.pixels import flatten_alpha, turn_upright
 from simgan.engine.data.png_chunks import check_chunks
-from simgan.engine.data.problems import BadImage, percent
+from simgan.engine.data.problems import BadImage, transparency_error
 from simgan.engine.data.tiff import decode_tiff
 from simgan.engine.errors import DataError
 
@@ -40,7 +40,7 @@ def decode_image(
         labelled: whether labels exist that a rotation would invalidate.
         frame: which frame of a file with several; None applies `policy.frames`.
     Returns:
-        uint8 or uint16 [H, W, C], C 1 or 3.
+        uint8 or uint16 [H, W, C], C 1 or 3 as stored (`policy.channels` is applied by sources).
     Raises:
         BadImage: the bytes are damaged or no image.
         DataError: the policy does not say what to do with this image.
@@ -60,7 +60,7 @@ def decode_image(
         pixels = _apply_alpha(pixels, alpha, name, policy)
     if not upright:
         pixels = turn_upright(pixels, header.orientation)
-    return convert_channels(pixels, policy.channels)
+    return pixels
 
 
 def image_warnings(data: bytes, name: str) -> list[str]:
@@ -71,9 +71,7 @@ def image_warnings(data: bytes, name: str) -> list[str]:
     """
     header = read_header(data, name)
     warnings = check_chunks(data, name) if header.kind == "png" else []
-    expected = SUFFIX_KIND.get(
-        "." + name.rpartition("#")[0 if "#" in name else 2].rpartition(".")[2].lower()
-    )
+    expected = SUFFIX_KIND.get("." + name.rpartition(".")[2].lower())
     if expected is not None and expected != header.kind:
         warnings.append(f"named like {expected} but holds {header.kind}")
     return warnings
@@ -93,9 +91,9 @@ def _decode(
             )
     if header.kind == "tiff" and (header.number != "uint" or header.bits > 8):
         return decode_tiff(data, header, name, frame), None
-    image = open_plugin(data, header.kind, name)
     if header.kind == "jpeg":
-        return _decode_jpeg(data, image, name), None
+        return _decode_jpeg(data, header, name), None
+    image = open_plugin(data, header.kind, name)
     try:
         if frame:
             image.seek(frame)
@@ -116,25 +114,23 @@ def _simplejpeg() -> ModuleType | None:
     return simplejpeg  # type: ignore[no-any-return]
 
 
-def _decode_jpeg(data: bytes, image: ImageFile.ImageFile, name: str) -> NDArray[Any]:
-    if image.mode not in ("L", "RGB", "CMYK"):
-        raise DataError(f"{name}: JPEG of mode {image.mode} is not supported")
+def _decode_jpeg(data: bytes, header: Header, name: str) -> NDArray[Any]:
+    if header.mode not in ("L", "RGB", "CMYK"):
+        raise DataError(f"{name}: JPEG of mode {header.mode} is not supported")
+    if header.mode == "CMYK" and not header.adobe:
+        # Adobe writes CMYK inverted and says so in its marker; without it nobody can know.
+        raise DataError(f"{name}: CMYK JPEG without Adobe's marker; convert it to RGB")
     fast = _simplejpeg()
     try:
-        if image.mode == "CMYK":
-            # Adobe writes CMYK inverted and says so in its marker; without it nobody can know.
-            if "adobe" not in image.info:
-                raise DataError(f"{name}: CMYK JPEG without Adobe marker; convert it to RGB")
-            return _cmyk_to_rgb(np.asarray(image))
-        if fast is not None:
-            color = "GRAY" if image.mode == "L" else "RGB"
+        if header.mode != "CMYK" and fast is not None:
+            color = "GRAY" if header.mode == "L" else "RGB"
             decoded: NDArray[Any] = fast.decode_jpeg(data, colorspace=color, strict=True)
             return decoded
-        pixels = np.asarray(image)
-    except DataError:
-        raise
+        pixels = np.asarray(open_plugin(data, "jpeg", name))
     except DAMAGE as error:
         raise BadImage(name, str(error).strip() or type(error).__name__) from None
+    if header.mode == "CMYK":
+        return _cmyk_to_rgb(pixels)
     return pixels.reshape(*pixels.shape[:2], -1)
 
 
@@ -178,10 +174,5 @@ def _apply_alpha(
     if clear == 0 or policy.alpha == "drop":
         return pixels
     if policy.alpha == "error":
-        share = (
-            percent(clear, alpha.size)
-            if clear * 100 < alpha.size
-            else f"{100 * clear / alpha.size:.0f} %"
-        )
-        raise DataError(f"{name} has transparency ({share} of pixels); choose data.alpha")
+        raise transparency_error(name, clear, alpha.size)
     return flatten_alpha(pixels, alpha, parse_composite(policy.alpha))

@@ -60,6 +60,8 @@ class Header:
     number: Literal["uint", "int", "float"] = "uint"
     frames: int = 1
     orientation: int = 1
+    mode: str = ""  # Pillow's name of the layout
+    adobe: bool = False  # a JPEG with Adobe's marker
 
 
 def sniff(data: bytes, name: str) -> Kind:
@@ -123,7 +125,17 @@ def read_header(data: bytes, name: str) -> Header:
         raise BadImage(name, _reason(error)) from None
     if orientation not in range(1, 9):
         orientation = 1
-    return Header(kind, height, width, bits, samples, frames=frames, orientation=orientation)
+    return Header(
+        kind,
+        height,
+        width,
+        bits,
+        samples,
+        frames=frames,
+        orientation=orientation,
+        mode=image.mode,
+        adobe="adobe" in image.info,
+    )
 
 
 def _tiff_header(data: bytes, name: str) -> Header:

@@ -12,6 +12,7 @@ from simgan.engine.data.decoding import decode_image, image_warnings
 from simgan.engine.data.file_tree import FileTree, list_files, stem, suffix
 from simgan.engine.data.headers import read_header
 from simgan.engine.data.labels import LabelMatch, is_label_table, match_labels, read_table
+from simgan.engine.data.pixels import convert_channels
 from simgan.engine.data.problems import BadImage, Problem
 from simgan.engine.data.source import Source
 from simgan.engine.errors import DataError
@@ -125,6 +126,10 @@ class ImageFolder(Source):
             raise BadImage(name, error.strerror or str(error)) from None
 
     def read(self, index: int) -> NDArray[Any]:
+        return convert_channels(self.read_stored(index), self.policy.channels)
+
+    def read_stored(self, index: int) -> NDArray[Any]:
+        """Pixels [H, W, C] before gray or RGB is made of them."""
         _, frame = self.items[index]
         labelled = bool(self.labels) or bool(self.sidecars(index))
         data = self._bytes(index)

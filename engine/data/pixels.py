@@ -62,17 +62,30 @@ def resize(
     """
     if pixels.shape[:2] == (height, width) and box is None:
         return pixels
+    if pixels.dtype == np.uint8 and pixels.shape[-1] == 3:
+        image = Image.fromarray(np.ascontiguousarray(pixels))
+        return np.asarray(image.resize((width, height), Image.Resampling.LANCZOS, box))
     planes = []
     for channel in range(pixels.shape[-1]):
-        plane = np.ascontiguousarray(pixels[..., channel])
-        if plane.dtype == np.uint8:
-            image = Image.fromarray(plane)
-        else:
-            # Pillow resizes 16-bit images by nearest neighbour only; 32-bit float is exact here.
-            image = Image.fromarray(plane.astype(np.float32))
+        plane = pixels[..., channel]
+        # Pillow resizes 16-bit images by nearest neighbour only; 32-bit float holds them exactly.
+        exact = np.uint8 if plane.dtype == np.uint8 else np.float32
+        image = Image.fromarray(np.ascontiguousarray(plane, exact))
         planes.append(np.asarray(image.resize((width, height), Image.Resampling.LANCZOS, box)))
     resized = np.stack(planes, axis=-1)
     if resized.dtype == pixels.dtype:
         return resized
     limits = np.iinfo(pixels.dtype)
     return np.clip(np.rint(resized), limits.min, limits.max).astype(pixels.dtype)
+
+
+def crop(pixels: NDArray[Any], box: tuple[int, int, int, int]) -> NDArray[Any]:
+    """The part (left, top, right, bottom) of [H, W, C]; what lies outside of the image is 0."""
+    left, top, right, bottom = box
+    height, width = pixels.shape[:2]
+    part = np.zeros((bottom - top, right - left, pixels.shape[-1]), pixels.dtype)
+    y0, y1 = max(top, 0), min(bottom, height)
+    x0, x1 = max(left, 0), min(right, width)
+    if y0 < y1 and x0 < x1:
+        part[y0 - top : y1 - top, x0 - left : x1 - left] = pixels[y0:y1, x0:x1]
+    return part

@@ -52,3 +52,12 @@ def refuse_too_many(problems: Sequence[Problem], total: int, max_bad: float) -> 
         f"first: {first.name}: {first.reason}",
         fix="`simgan-engine inspect PATH` lists them all; data.max_bad sets the limit.",
     )
+
+
+def transparency_error(name: str, clear: int, pixels: int) -> DataError:
+    """`z.png has transparency (18 % of pixels); choose data.alpha`."""
+    share = f"{100 * clear / pixels:.0f} %" if clear * 100 >= pixels else percent(clear, pixels)
+    return DataError(
+        f"{name} has transparency ({share} of pixels); choose data.alpha",
+        fix="error, drop or composite:#rrggbb.",
+    )

@@ -59,9 +59,10 @@ class SetShape:
                 )
             )
         if len(self.dtypes) > 1:
+            narrow, deep = self.dtypes["uint8"], self.dtypes["uint16"]
             found.append(
                 (
-                    f"{self.dtypes['uint8']:,} images are 8-bit, {self.dtypes['uint16']:,} are 16-bit",
+                    f"{narrow:,} images are 8-bit and {deep:,} are 16-bit",
                     "Split them into two sets; depths are never converted silently.",
                 )
             )

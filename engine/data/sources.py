@@ -4,9 +4,13 @@ from pathlib import Path
 
 from simgan.engine.config import DataPolicy
 from simgan.engine.data.arrays import NpyFile, NpzFile
+from simgan.engine.data.hdf5 import Hdf5File
 from simgan.engine.data.image_folder import ImageFolder
+from simgan.engine.data.mpiigaze import MpiiGaze
+from simgan.engine.data.nyu_hand import NyuHand
 from simgan.engine.data.problems import BadImage, Problem
 from simgan.engine.data.source import Source
+from simgan.engine.data.unityeyes import UnityEyes
 from simgan.engine.errors import DataError
 
 __all__ = ["FORMATS", "BadImage", "Problem", "Source", "open_source"]
@@ -15,6 +19,10 @@ __all__ = ["FORMATS", "BadImage", "Problem", "Source", "open_source"]
 FORMATS = (
     NpyFile,
     NpzFile,
+    Hdf5File,
+    MpiiGaze,
+    NyuHand,
+    UnityEyes,
     ImageFolder,
 )
 UNSAFE = (".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib")
@@ -58,16 +66,6 @@ def _unknown(place: Path, location: str) -> DataError:
 
 
 def _procedural(location: str, policy: DataPolicy) -> Source:
-    from urllib.parse import parse_qsl, urlsplit
+    from simgan.engine.data.procedural_eyes import parse_location
 
-    from simgan.engine.data.procedural_eyes import ProceduralEyes
-
-    parts = urlsplit(location)
-    options = {"count": 2000, "seed": 0}
-    for key, text in parse_qsl(parts.query, keep_blank_values=True):
-        if key not in options or not text.isdigit():
-            raise DataError(f"{location}: {key}={text} is not understood; count=N and seed=N are")
-        options[key] = int(text)
-    if parts.path not in ("synthetic", "camera") or options["count"] < 1:
-        raise DataError(f"{location}: procedural:synthetic or procedural:camera is expected")
-    return ProceduralEyes(parts.path, options["count"], options["seed"])
+    return parse_location(location, policy)
