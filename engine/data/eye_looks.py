@@ -56,8 +56,8 @@ LOOK_RANGES: dict[str, tuple[Range, Range]] = {
     "vignette": ((0.0, 0.0), (0.00, 0.45)),
     "blur": ((0.0, 0.0), (0.45, 1.15)),
     "sharpening": ((0.0, 0.0), (0.00, 0.80)),
-    "shot_noise": ((0.0, 0.0), (0.006, 0.030)),
-    "read_noise": ((0.0, 0.0), (0.002, 0.014)),
+    "shot_noise": ((0.0, 0.0), (0.004, 0.020)),
+    "read_noise": ((0.0, 0.0), (0.002, 0.010)),
 }
 LOOK_DRAWS = len(LOOK_RANGES)
 
