@@ -2,6 +2,7 @@
 
 import random
 import time
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -52,19 +53,21 @@ def test_a_run_killed_at_a_named_place_ends_like_one_that_was_not(
 def test_a_run_killed_at_random_times_again_and_again_ends_like_one_that_was_not(
     zygote: Zygote, quick_folder: Path
 ) -> None:
-    longer = {"steps": 40, "checkpoint_every": 3, "log_every": 3}
+    longer = {"steps": 30, "checkpoint_every": 3, "log_every": 3}
     whole = settings(quick_folder / "whole", **longer)
     begin = time.monotonic()
     assert zygote.run(train=whole)[0] == 0
     usual = time.monotonic() - begin
     generator = random.Random(7)
     killed = 0
-    while killed < RANDOM_KILLS:
-        folder = quick_folder / f"killed-{killed}"
+    for attempt in count():
+        if killed >= RANDOM_KILLS:
+            break
+        folder = quick_folder / f"killed-{attempt}"
         child = zygote.start(train=settings(folder, **longer))
         child.wait_for("run folder")
         while True:
-            time.sleep(generator.uniform(0.0, 0.6) * usual)
+            time.sleep(generator.uniform(0.0, 0.3) * usual)
             if child.running():
                 child.send(9)
             if child.wait() == 0:  # it was faster than the signal
