@@ -89,7 +89,8 @@ def _decode(
                 "at 16 bits",
                 fix="Save it as 16-bit RGB TIFF, or as 8-bit PNG.",
             )
-    if header.kind == "tiff" and (header.number != "uint" or header.bits > 8):
+    plain = header.number == "uint" and header.bits <= 8 and header.samples <= 4
+    if header.kind == "tiff" and not plain:
         return decode_tiff(data, header, name, frame), None
     if header.kind == "jpeg":
         return _decode_jpeg(data, header, name), None

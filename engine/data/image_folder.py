@@ -42,7 +42,7 @@ class ImageFolder(Source):
         self.items = self.choose_images(tree)
         self.names = [name for name, _ in self.items]
         if not self.names:
-            links = f" ({len(self.skipped)} links are not followed)" if self.skipped else ""
+            links = f" ({len(self.skipped):,} links are not followed)" if self.skipped else ""
             raise DataError(
                 f"no images in {location}{links}",
                 fix="PNG, JPEG, TIFF, BMP, WebP and GIF files are looked for, in subfolders too.",
@@ -114,8 +114,8 @@ class ImageFolder(Source):
         self.names = [name if frame is None else f"{name}#{frame}" for name, frame in items]
 
     def _bytes(self, index: int) -> bytes:
-        name, _ = self.items[index]
-        path = self.root / name
+        name: str = self.items[index][0]
+        path: Path = self.root / name
         limit = 64 * 2**20 + 8 * self.policy.max_pixels
         try:
             size = path.stat().st_size

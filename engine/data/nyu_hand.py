@@ -79,7 +79,8 @@ class NyuHand(ImageFolder):
             return stored
         if stored.shape[-1] != 3 or stored.dtype != np.uint8:
             raise BadImage(name, "not a depth frame (green and blue hold the millimetres)")
-        return stored[..., 1:2].astype(np.uint16) << 8 | stored[..., 2:3]
+        depth: NDArray[Any] = stored[..., 1:2].astype(np.uint16) << 8 | stored[..., 2:3]
+        return depth
 
     def value_limits(self) -> tuple[float, float] | None:
         return None

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -108,7 +107,7 @@ def pack(
     refuse_too_many(source.skipped, total, policy.max_bad)
     packed = _map_directly(source, policy)
     if packed is None:
-        folder = pack_cache.cache_root(cache) / source.signature()
+        folder = pack_cache.cache_root(cache) / f"{source.signature()}-{policy.size or 'stored'}"
         packed = pack_cache.load(folder)
         if packed is None:
             _decode_into(folder, source, policy, progress)
@@ -157,7 +156,7 @@ def fingerprint_of(images: NDArray[Any]) -> str:
     digest = hashlib.blake2b(digest_size=16)
     rows = max(1, HASH_BLOCK // max(1, images[:1].nbytes))
     for start in range(0, len(images), rows):
-        digest.update(np.ascontiguousarray(images[start : start + rows]))
+        digest.update(np.ascontiguousarray(images[start : start + rows]).data)
     digest.update(f"{images.dtype.name}{images.shape}".encode())
     return digest.hexdigest()
 
@@ -211,7 +210,7 @@ class _Writer:
         self.sizes: list[tuple[int, int]] = []
         self.problems: list[Problem] = []
         self.digest = hashlib.blake2b(digest_size=16)
-        self.counts: Counter[int] | NDArray[np.int64] | None = None
+        self.counts = np.zeros(0, np.int64)
         self.stored: tuple[int, ...] = ()
         self.dtype: Any = None
 
@@ -235,7 +234,7 @@ class _Writer:
             return  # finish() refuses the set; until then only sizes are counted
         plain = np.ascontiguousarray(pixels)
         self.file.write(plain.data)
-        self.digest.update(plain)
+        self.digest.update(plain.data)
         self.counts += np.bincount(plain.reshape(-1), minlength=len(self.counts))
         self.kept.append(index)
         self.sizes.append(size)

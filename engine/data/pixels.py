@@ -63,20 +63,23 @@ def resize(
     if pixels.shape[:2] == (height, width) and box is None:
         return pixels
     if pixels.dtype == np.uint8 and pixels.shape[-1] == 3:
-        image = Image.fromarray(np.ascontiguousarray(pixels))
-        return np.asarray(image.resize((width, height), Image.Resampling.LANCZOS, box))
-    planes = []
-    for channel in range(pixels.shape[-1]):
-        plane = pixels[..., channel]
-        # Pillow resizes 16-bit images by nearest neighbour only; 32-bit float holds them exactly.
-        exact = np.uint8 if plane.dtype == np.uint8 else np.float32
-        image = Image.fromarray(np.ascontiguousarray(plane, exact))
-        planes.append(np.asarray(image.resize((width, height), Image.Resampling.LANCZOS, box)))
+        return _lanczos(pixels, height, width, box)
+    # Pillow resizes 16-bit images by nearest neighbour only; 32-bit float holds them exactly.
+    exact = pixels if pixels.dtype == np.uint8 else pixels.astype(np.float32)
+    planes = [_lanczos(exact[..., c], height, width, box) for c in range(exact.shape[-1])]
     resized = np.stack(planes, axis=-1)
     if resized.dtype == pixels.dtype:
         return resized
     limits = np.iinfo(pixels.dtype)
     return np.clip(np.rint(resized), limits.min, limits.max).astype(pixels.dtype)
+
+
+def _lanczos(
+    pixels: NDArray[Any], height: int, width: int, box: tuple[float, float, float, float] | None
+) -> NDArray[Any]:
+    image = Image.fromarray(np.ascontiguousarray(pixels))
+    resized: NDArray[Any] = np.asarray(image.resize((width, height), Image.Resampling.LANCZOS, box))
+    return resized
 
 
 def crop(pixels: NDArray[Any], box: tuple[int, int, int, int]) -> NDArray[Any]:

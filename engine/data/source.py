@@ -14,9 +14,10 @@ from simgan.engine.config import DataPolicy
 from simgan.engine.data.problems import BadImage, Problem
 from simgan.engine.errors import DataError
 
-# Settings that decide which pixels come out; the others only judge them.
+DECODER = 1  # raised when the same file would give other pixels than before
+# Settings that decide which pixels come out of read(); the others only judge or resize them.
 PIXEL_SETTINGS = (
-    "size", "channels", "alpha", "frames", "exif", "max_pixels", "missing_labels", "key", "limit",
+    "channels", "alpha", "frames", "exif", "max_pixels", "missing_labels", "key", "limit",
 )  # fmt: skip
 
 
@@ -97,7 +98,14 @@ class Source(ABC):
         digest = hashlib.blake2b(digest_size=16)
         place = str(self.path.resolve()) if self.path else self.location
         settings = {name: getattr(self.policy, name) for name in PIXEL_SETTINGS}
-        for part in (self.format, place, json.dumps(settings), *self.names, *self.stamps()):
+        for part in (
+            DECODER,
+            self.format,
+            place,
+            json.dumps(settings),
+            *self.names,
+            *self.stamps(),
+        ):
             digest.update(str(part).encode("utf-8", "surrogateescape") + b"\0")
         return digest.hexdigest()
 
