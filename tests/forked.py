@@ -70,7 +70,12 @@ class Zygote:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "SIMGAN_CACHE": str(folder / "cache")},
+            env={
+                **os.environ,
+                "OMP_NUM_THREADS": "1",
+                "OMP_WAIT_POLICY": "PASSIVE",
+                "SIMGAN_CACHE": str(folder / "cache"),
+            },
         )
 
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:

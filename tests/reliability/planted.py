@@ -11,9 +11,11 @@ from typing import Any
 
 import torch
 
-from simgan.engine import checkpoint, failpoints, session, setup, step
+from simgan.engine import checkpoint, failpoints, run_state, session, setup, step
 from simgan.engine.config import train_config
+from simgan.engine.history import HistoryBuffer
 from simgan.engine.losses import RefinerLoss
+from simgan.engine.metrics import MetricSums
 from simgan.engine.run_folder import RunFolder
 from simgan.engine.run_state import PHASES
 from simgan.engine.session import Session
@@ -196,3 +198,39 @@ def create_runs(root: str, gate: str, count: int) -> None:
         time.sleep(0.002)
     for _ in range(count):
         print(RunFolder.create(train_config({"preset": "demo"}), root).path.name, flush=True)
+
+
+def forget(what: str) -> None:
+    """Leave out one part of a checkpoint when a run is restored from it."""
+    if what == "history":
+        HistoryBuffer.load_state_dict = lambda self, state: None  # type: ignore[method-assign]
+    elif what == "slots":
+        real = HistoryBuffer.load_state_dict
+
+        def images_only(self: HistoryBuffer, state: Any) -> None:
+            real(self, {"images": state["images"], "slots": self._slots.get_state()})
+
+        HistoryBuffer.load_state_dict = images_only  # type: ignore[method-assign]
+    elif what == "optimizers":
+        run_state._load_optimizer = lambda optimizer, tensors: None
+    elif what == "metrics":
+        MetricSums.load_state_dict = lambda self, state: None  # type: ignore[method-assign]
+    else:
+        placed = run_state.place_data
+
+        def place_data(training: Any, position: dict[str, int]) -> None:
+            placed(training, {**position, what: 0})
+
+        run_state.place_data = place_data
+
+
+def signal_after_next_step() -> None:
+    """SIGTERM as soon as one more step is done."""
+    sent: list[int] = []
+
+    def act(run: Session) -> None:
+        if not sent:
+            sent.append(1)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    after_each_step(act)
