@@ -1,0 +1,1 @@
+"""Times the operations, a training step, refining and the training loop beside plain PyTorch."""

@@ -1,0 +1,179 @@
+"""Who is compared: plain PyTorch in several forms and our step, on the same weights and images."""
+
+import dataclasses
+import os
+import shutil
+import sysconfig
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from simgan.engine.benchmark.baseline import PlainTraining
+from simgan.engine.benchmark.plan import CHANNELS, Plan
+from simgan.engine.data.packing import ImageArray
+from simgan.engine.observer import SilentObserver
+from simgan.engine.precision import Precision, pick_device
+from simgan.engine.setup import Arrays, build_training
+from simgan.engine.step import Players, discriminator_step, refiner_step
+
+EAGER = "torch eager"
+EAGER_LAST = "torch eager, channels_last"
+COMPILED = "torch.compile"
+OURS = "simgan-engine"
+TORCH = (EAGER, EAGER_LAST, COMPILED)
+
+Weights = Mapping[str, Mapping[str, Tensor]]
+
+
+class Contestant(Protocol):
+    """One implementation of refining and of the two updates."""
+
+    refiner: nn.Module
+    discriminator: nn.Module
+
+    def refine(self, x: Tensor) -> Tensor:
+        """R(x) without gradients, [N, C, H, W]."""
+
+    def refiner_update(self, synthetic: Tensor) -> None:
+        """One refiner update (Eq. 4)."""
+
+    def discriminator_update(self, synthetic: Tensor, real: Tensor) -> None:
+        """One discriminator update (Eq. 2) with b/2 synthetic and b real images."""
+
+    def fill_history(self, images: Tensor) -> None:
+        """Put images [B, C, H, W] into the history."""
+
+
+class Ours:
+    """The engine's own networks and steps, built as `train` builds them."""
+
+    def __init__(self, players: Players) -> None:
+        self.players = players
+        self.refiner: nn.Module = players.refiner
+        self.discriminator: nn.Module = players.discriminator
+
+    def refine(self, x: Tensor) -> Tensor:
+        """R(x) without gradients."""
+        with torch.no_grad(), self.players.precision.autocast():
+            return self.players.run_refiner(x)
+
+    def refiner_update(self, synthetic: Tensor) -> None:
+        """One refiner update (Eq. 4)."""
+        refiner_step(self.players, synthetic)
+
+    def discriminator_update(self, synthetic: Tensor, real: Tensor) -> None:
+        """One discriminator update (Eq. 2)."""
+        discriminator_step(self.players, synthetic, real)
+
+    def fill_history(self, images: Tensor) -> None:
+        """Put images [B, C, H, W] into the history."""
+        history = self.players.history
+        assert history is not None
+        history.load_state_dict({**history.state_dict(), "images": images})
+
+
+@dataclasses.dataclass(frozen=True)
+class Scene:
+    """What all contestants share: where they run, their weights and their images.
+
+    Attributes:
+        synthetic, real: float32 [b, C, H, W] in [-1, 1] on the device.
+        history: [B, C, H, W].
+        weights: "refiner" and "discriminator" to their state dicts.
+    """
+
+    plan: Plan
+    device: torch.device
+    precision: Precision
+    synthetic: Tensor
+    real: Tensor
+    history: Tensor
+    weights: Weights
+
+    def ours(self) -> Ours:
+        """Our contestant."""
+        return Ours(_build_players(self.plan))
+
+    def plain(
+        self, *, channels_last: bool = False, dtype: torch.dtype = torch.float32
+    ) -> PlainTraining:
+        """Plain PyTorch; float64 is the truth and knows no autocast."""
+        amp = self.precision.amp_dtype if dtype == torch.float32 else None
+        plain = PlainTraining(self.plan.config, CHANNELS, self.device, dtype, amp)
+        if channels_last:
+            for network in (plain.refiner, plain.discriminator):
+                network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            plain.prepare()
+        return plain
+
+    def load(self, contestant: Contestant) -> None:
+        """Give a contestant the shared weights and history."""
+        contestant.refiner.load_state_dict(dict(self.weights["refiner"]))
+        contestant.discriminator.load_state_dict(dict(self.weights["discriminator"]))
+        contestant.fill_history(self.history)
+
+
+def build_scene(plan: Plan, seed: int = 0) -> Scene:
+    """Seeded weights and images on the device of the plan."""
+    config = plan.config
+    device = pick_device(config.device)
+    precision = Precision.choose(device, amp=config.amp, channels_last=config.channels_last)
+    players = _build_players(plan)
+    generator = torch.Generator().manual_seed(seed)
+
+    def draw(count: int) -> Tensor:
+        images = torch.rand((count, CHANNELS, *plan.size), generator=generator)
+        return (images * 2 - 1).to(device)
+
+    weights = {
+        name: {key: value.clone() for key, value in network.state_dict().items()}
+        for name, network in (
+            ("refiner", players.refiner),
+            ("discriminator", players.discriminator),
+        )
+    }
+    batch = config.batch
+    return Scene(
+        plan, device, precision, draw(batch), draw(batch), draw(config.history_capacity), weights
+    )
+
+
+def with_format(x: Tensor, channels_last: bool) -> Tensor:
+    """Images in the memory format that a contestant trains in."""
+    return x.contiguous(
+        memory_format=torch.channels_last if channels_last else torch.contiguous_format
+    )
+
+
+def _build_players(plan: Plan) -> Players:
+    """Networks, optimizers and history as `train` builds them; one image stands for the data."""
+    array = ImageArray(
+        images=np.zeros((1, *plan.size, CHANNELS), np.uint8),
+        names=["blank"],
+        labels={},
+        value_range=(0.0, 255.0),
+        fingerprint="",
+        format="benchmark",
+        location="benchmark",
+        problems=[],
+        clipped=0,
+    )
+    return build_training(plan.config, Arrays(array, array), SilentObserver()).players
+
+
+def compile_problem(plan: Plan) -> str | None:
+    """Why torch.compile does not take part; None if it does."""
+    if plan.quick and not plan.compile:
+        return "left out by --quick"
+    if not plan.compile:
+        return "left out by --no-compile"
+    compilers = (os.environ.get("CXX", ""), "g++", "clang++", "c++")
+    if not any(name and shutil.which(name) for name in compilers):
+        return "it needs a C++ compiler, none was found"
+    if not (Path(sysconfig.get_paths()["include"]) / "Python.h").is_file():
+        return "it needs Python.h, which this Python lacks"
+    return None

@@ -1,0 +1,232 @@
+"""The cases on single operations: every available backend beside plain PyTorch."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from simgan.engine.benchmark.baseline import (
+    REFINED,
+    plain_block,
+    plain_cross_entropy,
+    plain_regularization,
+)
+from simgan.engine.benchmark.contestants import Scene
+from simgan.engine.benchmark.flops import Convolution
+from simgan.engine.benchmark.gate import judge
+from simgan.engine.benchmark.networks import Say, add_ratios
+from simgan.engine.benchmark.plan import CHANNELS, OPS_ROUNDS
+from simgan.engine.benchmark.results import Row, Work, timed_row
+from simgan.engine.benchmark.rounds import measure
+from simgan.engine.discriminator import Discriminator
+from simgan.kernels import (
+    history_replace_,
+    patch_cross_entropy,
+    residual_block,
+    self_regularization,
+)
+from simgan.kernels.dispatch import TRITON, available_backends, resolve_backend
+
+PLAIN = "torch eager"
+FORWARD, BOTH = "forward", "forward+backward"
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One op with its inputs and its plain counterpart.
+
+    Attributes:
+        name: in `simgan.kernels.dispatch`.
+        inputs: of one call, channels_last; those that require gradients have `requires_grad`.
+        plain: the op in plain PyTorch.
+        ours: the op on a backend.
+        work: of the forward; the backward reads and calculates `backward_factor` times as much.
+    """
+
+    name: str
+    inputs: tuple[Tensor, ...]
+    plain: Callable[..., Tensor]
+    ours: Callable[..., Tensor]
+    work: Work
+    backward_factor: float = 0.0
+
+
+def ops_case(scene: Scene, say: Say) -> list[Row]:
+    """Forward, and forward with backward, of the four ops in the shapes of the gaze networks."""
+    rows = []
+    for operation in operations(scene):
+        rows += _mode(operation, scene, FORWARD, say)
+        if operation.backward_factor:
+            rows += _mode(operation, scene, BOTH, say)
+    return rows
+
+
+def operations(scene: Scene) -> list[Operation]:
+    """The four ops with seeded inputs on the scene's device, in the dtype of its precision."""
+    draw = _Draw(scene)
+    return [
+        _block(scene, draw),
+        _entropy(scene, draw),
+        _difference(scene, draw),
+        _swap(scene, draw),
+    ]
+
+
+class _Draw:
+    """Seeded normal numbers, channels_last where they are images."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.device = scene.device
+        self.dtype = scene.precision.amp_dtype or torch.float32
+        self.generator = torch.Generator().manual_seed(1)
+
+    def __call__(self, *shape: int, scale: float = 1.0, grad: bool = True) -> Tensor:
+        x = torch.randn(shape, generator=self.generator) * scale
+        x = x.to(self.device, self.dtype)
+        if x.dim() == 4:
+            x = x.contiguous(memory_format=torch.channels_last)
+        return x.requires_grad_(grad)
+
+
+def _block(scene: Scene, draw: _Draw) -> Operation:
+    config, (height, width) = scene.plan.config, scene.plan.size
+    features, kernel = config.width, config.kernel
+    layer = Convolution(features, features, kernel, height * width)
+    filters = (features, features, kernel, kernel)
+    inputs = [draw(config.batch, features, height, width)]
+    for _ in range(2):
+        inputs += [draw(*filters, scale=(features * kernel**2) ** -0.5), draw(features, scale=0.1)]
+    work = Work(config.batch, flops=2 * config.batch * layer.flops)
+    return Operation("residual_block", tuple(inputs), plain_block, residual_block, work, 2.0)
+
+
+def _entropy(scene: Scene, draw: _Draw) -> Operation:
+    map_size = Discriminator(CHANNELS).map_size(scene.plan.size)
+    logits = draw(scene.plan.config.batch, 2, *map_size)
+    return Operation(
+        "patch_cross_entropy",
+        (logits,),
+        lambda x: plain_cross_entropy(x, REFINED),
+        lambda x, backend: patch_cross_entropy(x, REFINED, backend=backend),
+        Work(logits.shape[0], bytes=_bytes(logits)),
+        2.0,
+    )
+
+
+def _difference(scene: Scene, draw: _Draw) -> Operation:
+    batch = scene.plan.config.batch
+    refined = draw(batch, CHANNELS, *scene.plan.size)
+    synthetic = draw(batch, CHANNELS, *scene.plan.size, grad=False)
+    return Operation(
+        "self_regularization",
+        (refined, synthetic),
+        plain_regularization,
+        self_regularization,
+        Work(batch, bytes=2 * _bytes(refined)),
+        1.5,
+    )
+
+
+def _swap(scene: Scene, draw: _Draw) -> Operation:
+    config = scene.plan.config
+    half = config.batch // 2
+    fresh = draw(half, CHANNELS, *scene.plan.size, grad=False).float().contiguous()
+    slots = torch.randperm(config.history_capacity, generator=draw.generator)[:half]
+
+    def plain(images: Tensor, history: Tensor, places: Tensor) -> Tensor:
+        history[places] = images
+        return history
+
+    def ours(images: Tensor, history: Tensor, places: Tensor, backend: str) -> Tensor:
+        history_replace_(history, images, places, backend=backend)
+        return history
+
+    inputs = (fresh, scene.history.clone(), slots.to(scene.device))
+    work = Work(half, bytes=2 * _bytes(fresh))
+    return Operation("history_replace", inputs, plain, ours, work)
+
+
+def _mode(operation: Operation, scene: Scene, mode: str, say: Say) -> list[Row]:
+    """Check plain PyTorch and every backend, then time those that passed."""
+    say(f"{operation.name} {mode}")
+    backends = available_backends(operation.name, scene.device.type)
+    if scene.device.type == "cpu":
+        backends = [name for name in backends if name != TRITON]  # its interpreter times nothing
+    chosen = resolve_backend(operation.name, scene.plan.config.backend, operation.inputs[0])
+    calls: dict[str, Callable[..., Tensor]] = {PLAIN: operation.plain}
+    calls |= {name: _on(operation.ours, name) for name in backends}
+    results = {name: _results(call, operation.inputs, mode) for name, call in calls.items()}
+    wide = tuple(_widened(x) for x in operation.inputs)
+    verdicts = judge(results, _results(operation.plain, wide, mode), (PLAIN,))
+    green = {
+        name: _call(call, operation.inputs, mode)
+        for name, call in calls.items()
+        if verdicts[name].green
+    }
+    timings = measure(green, scene.plan.rounds * OPS_ROUNDS, scene.device)
+    work = operation.work.times(1 + (operation.backward_factor if mode == BOTH else 0.0))
+    rows = [
+        timed_row(_labels(operation, mode, name, chosen), verdicts[name], timings.get(name), work)
+        for name in calls
+    ]
+    add_ratios(rows, timings, chosen)
+    return rows
+
+
+def _on(call: Callable[..., Tensor], backend: str) -> Callable[..., Tensor]:
+    return lambda *inputs: call(*inputs, backend=backend)
+
+
+def _results(
+    call: Callable[..., Tensor], inputs: tuple[Tensor, ...], mode: str
+) -> dict[str, Tensor]:
+    """What the gate compares: the output, and in the longer mode the gradients."""
+    inputs = tuple(x.detach().clone().requires_grad_(x.requires_grad) for x in inputs)
+    output = call(*inputs)
+    found = {"output": output.detach().clone()}
+    if mode == BOTH:
+        sources = [x for x in inputs if x.requires_grad]
+        gradients = torch.autograd.grad(output, sources, torch.ones_like(output))
+        found |= {f"gradient {number}": grad for number, grad in enumerate(gradients)}
+    return found
+
+
+def _call(
+    call: Callable[..., Tensor], inputs: tuple[Tensor, ...], mode: str
+) -> Callable[[], object]:
+    if mode == FORWARD:
+
+        def forward() -> object:
+            with torch.no_grad():
+                return call(*inputs)
+
+        return forward
+    sources = [x for x in inputs if x.requires_grad]
+    upstream = torch.ones_like(call(*inputs))
+    return lambda: torch.autograd.grad(call(*inputs), sources, upstream)
+
+
+def _widened(x: Tensor) -> Tensor:
+    """The same numbers in float64; indices stay."""
+    if not x.is_floating_point():
+        return x
+    return x.detach().double().requires_grad_(x.requires_grad)
+
+
+def _labels(operation: Operation, mode: str, name: str, chosen: str) -> dict[str, Any]:
+    first = operation.inputs[0]
+    return {
+        "case": operation.name,
+        "mode": mode,
+        "variant": name,
+        "chosen": name == chosen,
+        "shape": list(first.shape),
+        "dtype": str(first.dtype).removeprefix("torch."),
+        "memory_format": "channels_last",
+    }
+
+
+def _bytes(x: Tensor) -> int:
+    return x.numel() * x.element_size()
