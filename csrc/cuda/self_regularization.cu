@@ -30,8 +30,7 @@ __global__ void __launch_bounds__(kThreads)
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x; i < count;
        i += stride) {
     const float difference = refined[i] - synthetic[i];
-    // Neither above nor below 0: a 0, or a NaN that must stay one.
-    grad_refined[i] = difference > 0.0f ? scale : difference < 0.0f ? -scale : difference * 0.0f;
+    grad_refined[i] = difference > 0.0f ? scale : difference < 0.0f ? -scale : 0.0f;
   }
 }
 

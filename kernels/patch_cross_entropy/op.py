@@ -35,8 +35,10 @@ def patch_cross_entropy(logits: Tensor, target: int, *, backend: str | None = No
     check_type("logits", logits)
     if target not in (reference.REAL, reference.REFINED):
         raise ValueError(f"target must be 0 (REAL) or 1 (REFINED), got {target!r}")
-    if logits.dim() != 4 or logits.shape[1] != 2 or logits.shape[0] == 0:
+    if logits.dim() != 4 or logits.shape[1] != 2:
         raise ValueError(f"logits must be [N, 2, h, w], got {tuple(logits.shape)}")
+    if logits.shape[0] == 0:
+        raise ValueError(f"logits must be [N, 2, h, w] with N >= 1, got {tuple(logits.shape)}")
     check_floating("logits", logits)
     chosen = resolve_backend("patch_cross_entropy", backend, logits)
     loss: Tensor = _forward(logits, target, chosen)

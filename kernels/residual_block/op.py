@@ -16,7 +16,7 @@ from simgan.kernels.dispatch import TRITON, resolve_backend
 from simgan.kernels.layout import memory_format
 from simgan.kernels.residual_block import reference
 
-_TRITON_CHANNELS = (16, 32, 64, 128)  # a tile holds all channels, a power of two
+_TRITON_CHANNELS = (16, 32, 64)  # a tile holds all channels, a power of two
 
 
 def residual_block(
@@ -179,7 +179,9 @@ def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tens
     ctx.save_for_backward(x, hidden, result, weight1, weight2)
 
 
-def _autograd(ctx: Any, grad: Tensor, _: Tensor | None) -> tuple[Tensor | None, ...]:
+def _autograd(ctx: Any, grad: Tensor | None, _: Tensor | None) -> tuple[Tensor | None, ...]:
+    if grad is None:
+        return (None,) * 6
     x, hidden, output, weight1, weight2 = ctx.saved_tensors
     needs = list(ctx.needs_input_grad[:5])
     gradients = _backward(grad, x, hidden, output, weight1, weight2, needs, ctx.backend)

@@ -175,7 +175,7 @@ def _convolve(
     images, height, width, channels = x.shape
     pixels = images * height * width
     y = torch.empty_like(x)
-    block = 64 if channels > 64 else 128
+    block = 128 if x.element_size() == 2 else 32  # float32 tiles would spill registers
     residual_block_conv_kernel[(triton.cdiv(pixels, block),)](
         *(x, taps, bias, x if extra is None else extra, y, pixels, height, width),
         C=channels,
@@ -193,7 +193,7 @@ def _weight_gradient(x: Tensor, grad: Tensor, weight: Tensor) -> Tensor:
     images, height, width, channels = x.shape
     pixels = images * height * width
     size = weight.shape[-1]
-    block = 64
+    block = 64 if x.element_size() == 2 else 16
     splits = min(_SPLITS, triton.cdiv(pixels, block))
     span = triton.cdiv(triton.cdiv(pixels, splits), block) * block
     partials = torch.empty(

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from simgan.kernels.layout import in_same_order
 
-_BLOCK = 4096
+_BLOCK = 1024
 
 
 @triton.jit
@@ -44,8 +44,7 @@ def self_regularization_bwd_kernel(
     synthetic = tl.load(synthetic_ptr + i, mask=mask, other=0.0).to(tl.float32)
     difference = refined - synthetic
     scale = tl.load(grad_ptr).to(tl.float32) / images
-    # Neither above nor below 0: a 0, or a NaN that must stay one.
-    slope = tl.where(difference > 0, scale, tl.where(difference < 0, -scale, difference * 0.0))
+    slope = tl.where(difference > 0, scale, tl.where(difference < 0, -scale, 0.0))
     tl.store(grad_refined_ptr + i, slope.to(grad_refined_ptr.dtype.element_ty), mask=mask)
 
 

@@ -1,0 +1,153 @@
+"""The inputs on which every op is tested, and what each op must equal, written in plain torch."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from simgan.kernels import patch_cross_entropy, residual_block, self_regularization
+from simgan.kernels.dispatch import available_backends
+
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+LAYOUTS = ("contiguous", "channels_last", "sliced")
+
+
+@dataclass(frozen=True)
+class OpCase:
+    """One op on one set of inputs.
+
+    make: seed -> the floating inputs in float64, all of them differentiable.
+    run: (inputs, backend) -> the op's result. plain: inputs -> the same by well-known torch calls.
+    """
+
+    op: str
+    label: str
+    make: Callable[[int], list[Tensor]]
+    run: Callable[[list[Tensor], str | None], Tensor]
+    plain: Callable[[list[Tensor]], Tensor]
+
+    @property
+    def id(self) -> str:
+        return f"{self.op}-{self.label}"
+
+    def inputs(self, dtype: torch.dtype, layout: str = "contiguous", seed: int = 0) -> list[Tensor]:
+        return [laid_out(t.to(DEVICE, dtype), layout) for t in self.make(seed)]
+
+
+def laid_out(tensor: Tensor, layout: str) -> Tensor:
+    """The same values in another memory layout; only 4-D tensors have more than one."""
+    if tensor.dim() != 4 or layout == "contiguous":
+        return tensor.contiguous()
+    if layout == "channels_last":
+        return tensor.contiguous(memory_format=torch.channels_last)
+    wide = torch.full((*tensor.shape[:-1], 2 * tensor.shape[-1]), float("nan")).to(tensor)
+    wide[..., ::2] = tensor
+    return wide[..., ::2]
+
+
+def with_gradients(inputs: list[Tensor]) -> list[Tensor]:
+    """Leaves of the same layout that ask for a gradient."""
+    return [tensor.detach().requires_grad_() for tensor in inputs]
+
+
+def value_and_gradients(
+    run: Callable[[list[Tensor]], Tensor], inputs: list[Tensor]
+) -> list[Tensor]:
+    """The result and its gradients by every input, for one fixed random cotangent."""
+    leaves = with_gradients(inputs)
+    result = run(leaves)
+    generator = torch.Generator().manual_seed(7)
+    cotangent = torch.rand(result.shape, generator=generator, dtype=torch.float64) + 0.5
+    gradients = torch.autograd.grad(result, leaves, cotangent.to(result))
+    return [result.detach(), *gradients]
+
+
+def _random(*shape: int, seed: int, scale: float = 1.0) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return scale * torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+
+def _patches(images: int, rows: int, columns: int, target: int, scale: float) -> OpCase:
+    def plain(inputs: list[Tensor]) -> Tensor:
+        (logits,) = inputs
+        classes = torch.full((images, rows, columns), target, device=logits.device)
+        return F.cross_entropy(logits, classes, reduction="sum") / images
+
+    return OpCase(
+        op="patch_cross_entropy",
+        label=f"N{images}-{rows}x{columns}-target{target}-scale{scale:g}",
+        make=lambda seed: [_random(images, 2, rows, columns, seed=seed, scale=scale)],
+        run=lambda inputs, backend: patch_cross_entropy(inputs[0], target, backend=backend),
+        plain=plain,
+    )
+
+
+def _pairs(images: int, channels: int, height: int, width: int) -> OpCase:
+    shape = (images, channels, height, width)
+    return OpCase(
+        op="self_regularization",
+        label="N" + "x".join(map(str, shape)),
+        make=lambda seed: [_random(*shape, seed=seed), _random(*shape, seed=seed + 1)],
+        run=lambda inputs, backend: self_regularization(*inputs, backend=backend),
+        plain=lambda inputs: F.l1_loss(*inputs, reduction="sum") / images,
+    )
+
+
+def _block(images: int, height: int, width: int, size: int, channels: int = 16) -> OpCase:
+    def make(seed: int) -> list[Tensor]:
+        shape = (channels, channels, size, size)
+        scale = 1.5 / (channels**0.5 * size)
+        return [
+            _random(images, channels, height, width, seed=seed),
+            _random(*shape, seed=seed + 1, scale=scale),
+            _random(channels, seed=seed + 2),
+            _random(*shape, seed=seed + 3, scale=scale),
+            _random(channels, seed=seed + 4),
+        ]
+
+    def plain(inputs: list[Tensor]) -> Tensor:
+        x, weight1, bias1, weight2, bias2 = inputs
+        hidden = F.relu(F.conv2d(x, weight1, bias1, padding="same"))
+        return F.relu(F.conv2d(hidden, weight2, bias2, padding="same") + x)
+
+    return OpCase(
+        op="residual_block",
+        label=f"N{images}-{height}x{width}-k{size}",
+        make=make,
+        run=lambda inputs, backend: residual_block(*inputs, backend=backend),
+        plain=plain,
+    )
+
+
+CASES = [
+    _patches(1, 1, 1, 0, 1.0),
+    _patches(3, 5, 7, 1, 3.0),
+    _patches(3, 13, 11, 0, 3.0),
+    _patches(1, 9, 14, 1, 40.0),
+    _pairs(1, 1, 1, 1),
+    _pairs(3, 1, 35, 55),
+    _pairs(3, 3, 7, 11),
+    _block(1, 1, 1, 3),
+    _block(3, 7, 5, 3),
+    _block(1, 11, 13, 3),
+    _block(1, 5, 7, 5),
+]
+
+# One of each op for the slow checks of its registration.
+SMALL = [_patches(3, 5, 7, 1, 3.0), _pairs(3, 3, 7, 11), _block(2, 3, 5, 3)]
+
+
+def runs_on(op: str) -> list[str]:
+    """Every backend of `op` that can run on this machine's test device."""
+    return available_backends(op, DEVICE)
+
+
+def dtypes_of(backend: str) -> list[torch.dtype]:
+    """What a backend is tested in; Triton's interpreter gets a bfloat16 `tl.dot` silently wrong."""
+    if backend in ("cpp", "cuda"):
+        return [torch.float32]
+    if backend == "triton" and DEVICE == "cpu":
+        return [torch.float32, torch.float16]
+    return [torch.float32, torch.float16, torch.bfloat16]
