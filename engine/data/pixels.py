@@ -71,7 +71,8 @@ def resize(
     if resized.dtype == pixels.dtype:
         return resized
     limits = np.iinfo(pixels.dtype)
-    return np.clip(np.rint(resized), limits.min, limits.max).astype(pixels.dtype)
+    rounded: NDArray[Any] = np.clip(np.rint(resized), limits.min, limits.max)
+    return rounded.astype(pixels.dtype)
 
 
 def _lanczos(

@@ -9,7 +9,7 @@ from simgan.engine.config import DataPolicy, parse_range
 from simgan.engine.data.source import Source
 from simgan.engine.errors import DataError
 
-PERCENTILES = (0.1, 99.9)
+PER_MILLE = (1, 999)
 BLOCK = 1 << 24
 
 
@@ -57,9 +57,11 @@ def value_range(
     present = np.flatnonzero(counts)
     low, high = float(present[0]), float(present[-1])
     if rule == "percentile":
-        shares = np.cumsum(counts) / counts.sum()
-        low = float(np.searchsorted(shares, PERCENTILES[0] / 100, side="left"))
-        high = float(np.searchsorted(shares, PERCENTILES[1] / 100, side="left"))
+        ranks = np.cumsum(counts)
+        # Whole numbers, so that the same set always gives the same range.
+        low, high = (
+            float(np.searchsorted(ranks, -(-int(ranks[-1]) * share // 1000))) for share in PER_MILLE
+        )
     if not low < high:
         raise DataError(
             f"data.range {policy.range} finds no range: (nearly) all pixels are {low:g}",
