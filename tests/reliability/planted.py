@@ -1,6 +1,7 @@
 """Faults that a forked child plants in itself before it runs, each a function of plain values."""
 
 import errno
+import json
 import os
 import signal
 import sys
@@ -234,3 +235,28 @@ def signal_after_next_step() -> None:
             os.kill(os.getpid(), signal.SIGTERM)
 
     after_each_step(act)
+
+
+def note_disk_calls(folder: str) -> None:
+    """Save one checkpoint and print, in order, what was synced and renamed."""
+    calls: list[list[str]] = []
+    fsync, rename, replace = os.fsync, os.rename, os.replace
+
+    def noted_fsync(handle: int) -> None:
+        calls.append(["fsync", Path(os.readlink(f"/proc/self/fd/{handle}")).name])
+        fsync(handle)
+
+    def noted_rename(old: Any, new: Any) -> None:
+        calls.append(["rename", Path(old).name, Path(new).name])
+        rename(old, new)
+
+    def noted_replace(old: Any, new: Any) -> None:
+        calls.append(["replace", Path(old).name, Path(new).name])
+        replace(old, new)
+
+    os.fsync, os.rename, os.replace = noted_fsync, noted_rename, noted_replace
+    tensors = {name: {"x": torch.zeros(3)} for name in ("refiner", "history")}
+    parent = Path(folder) / "checkpoints"
+    parent.mkdir()
+    checkpoint.save_checkpoint(parent, "step-00000001", tensors, {"step": 1})
+    print(json.dumps(calls))
