@@ -49,7 +49,10 @@ class ArraySource(Source):
                 missing.setdefault(int(row), f"{self.names[row]}: {key} is NaN")
         match = match_labels(missing, len(self), [], self.policy)
         if missing:
-            left_out = [Problem(self.names[i], f"no label: {missing[i]}") for i in sorted(missing)]
+            left_out = [
+                Problem(self.names[i], f"no label: {missing[i]}", chosen=True)
+                for i in sorted(missing)
+            ]
             self.skipped = [*self.skipped, *left_out]
             self.select(match.kept)
 

@@ -85,7 +85,9 @@ class ImageFolder(Source):
         """Leave out the images without a usable label, named and counted."""
         if not match.missing and not match.extra:
             return
-        left_out = [Problem(self.names[i], f"no label: {missing[i]}") for i in sorted(missing)]
+        left_out = [
+            Problem(self.names[i], f"no label: {missing[i]}", chosen=True) for i in sorted(missing)
+        ]
         self.skipped = [*self.skipped, *left_out]
         self.notes = [*self.notes, match.sentence()]
         self.select(match.kept)

@@ -76,7 +76,8 @@ class MpiiGaze(Source):
         match = match_labels(missing, len(self), [], self.policy)
         if missing:
             self.skipped = [
-                Problem(self.names[i], f"no label: {why}") for i, why in missing.items()
+                Problem(self.names[i], f"no label: {why}", chosen=True)
+                for i, why in missing.items()
             ]
             self.select(match.kept)
 

@@ -22,10 +22,17 @@ class BadImage(DataError):  # noqa: N818 - the noun of the contract between sour
 
 @dataclass(frozen=True)
 class Problem:
-    """An image or link of the input that is not used, and why."""
+    """An image or link of the input that is not used, and why.
+
+    Attributes:
+        name: in the source.
+        reason: in words.
+        chosen: the settings ask for leaving it out, so that it counts as no damage.
+    """
 
     name: str
     reason: str
+    chosen: bool = False
 
 
 def percent(part: int, whole: int) -> str:
@@ -42,10 +49,11 @@ def skipped_sentence(problems: Sequence[Problem], total: int, listed_in: str) ->
 
 def refuse_too_many(problems: Sequence[Problem], total: int, max_bad: float) -> None:
     """Raise DataError when more than `max_bad` of the images are unusable, or all are."""
-    count = len(problems)
-    if not count or (count <= max_bad * total and count < total):
+    damaged = [problem for problem in problems if not problem.chosen]
+    count = len(damaged)
+    if not count or (count <= max_bad * total and len(problems) < total):
         return
-    first = problems[0]
+    first = damaged[0]
     raise DataError(
         f"{count:,} of {total:,} images unreadable "
         f"({percent(count, total)} > {100 * max_bad:g} %), "

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from corpus import gray_images
+from corpus import flip_byte, gray_images
 
 from simgan.engine.config import DataPolicy
 from simgan.engine.data.packing import pack
@@ -206,3 +206,25 @@ def test_hdf5_groups_in_a_circle_end(tmp_path: Path, h5) -> None:
     file.close()
     with pytest.raises(DataError, match="nested deeper"):
         open_source(tmp_path / "a.h5")
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".npz"])
+def test_a_flipped_byte_is_a_data_error_or_harmless(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a{suffix}"
+    if suffix == ".h5":
+        h5py = pytest.importorskip("h5py")
+        with h5py.File(path, "w") as file:
+            file.create_dataset("images", data=IMAGES, chunks=(2, 24, 30), compression="gzip")
+            file["gaze"] = GAZE
+    else:
+        np.savez_compressed(path, images=IMAGES, gaze=GAZE)
+    whole = path.read_bytes()
+    refused = 0
+    for position in range(0, len(whole), max(1, len(whole) // 150)):
+        path.write_bytes(flip_byte(whole, position))
+        try:
+            source = open_source(path)
+            assert all(source.read(index).dtype == np.uint8 for index in range(len(source)))
+        except DataError:
+            refused += 1
+    assert refused > 10

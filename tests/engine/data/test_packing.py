@@ -88,6 +88,14 @@ def test_too_many_damaged_images_are_refused(tmp_path: Path) -> None:
     assert len(packed(tmp_path / "d", max_bad=0.1)) == 10
 
 
+def test_images_left_out_for_want_of_a_label_are_no_damage(tmp_path: Path) -> None:
+    gaze = np.zeros((10, 2), np.float32)
+    gaze[:4] = np.nan
+    np.savez(tmp_path / "a.npz", images=gray_images(10), gaze=gaze)
+    array = packed(tmp_path / "a.npz", missing_labels="skip")
+    assert (len(array), len(array.problems), array.total) == (6, 4, 10)
+
+
 def test_a_set_with_no_readable_image_is_refused_whatever_the_limit(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"")
     with pytest.raises(DataError, match=r"1 of 1 images unreadable .*a\.png: empty file"):
