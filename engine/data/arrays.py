@@ -16,7 +16,10 @@ from simgan.engine.errors import DataError
 
 MAX_MEMBER_RATIO = 200  # real images never compress that well; a zip bomb must
 MAX_SUSPICIOUS_BYTES = 256 * 2**20
-ZIP_DAMAGE = (zipfile.BadZipFile, zlib.error, ValueError, EOFError, OSError, KeyError, struct.error)
+ZIP_DAMAGE = (
+    zipfile.BadZipFile, zlib.error, ValueError, EOFError, OSError, KeyError, struct.error,
+    RuntimeError, OverflowError, MemoryError, SyntaxError, TypeError,
+)  # fmt: skip
 
 
 class NpyFile(ArraySource):

@@ -227,4 +227,4 @@ def test_a_flipped_byte_is_a_data_error_or_harmless(tmp_path: Path, suffix: str)
             assert all(source.read(index).dtype == np.uint8 for index in range(len(source)))
         except DataError:
             refused += 1
-    assert refused > 10
+    assert refused
