@@ -171,9 +171,23 @@ _SHAPING = (
 )
 
 
+# Moved data is known by its fingerprint; the rest decides what is told, not what is computed.
+_HARMLESS = (
+    "steps",
+    "synthetic",
+    "real",
+    "out",
+    "log_every",
+    "sample_every",
+    "checkpoint_every",
+    "keep",
+    "tensorboard",
+)
+
+
 def _check_settings(config: TrainConfig, saved: Mapping[str, Any], observer: Observer) -> None:
     """config.json may have been edited by hand: tell what differs, refuse what shapes the state."""
-    now = {name: value for name, value in to_dict(config).items() if name != "steps"}
+    now = {name: value for name, value in to_dict(config).items() if name not in _HARMLESS}
     changed = {
         name: f"{name}: {saved[name]} -> {value}"
         for name, value in now.items()
