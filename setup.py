@@ -14,6 +14,8 @@ FOLDERS = ("cli", "engine", "kernels")
 MODES = ("auto", "cpu", "cuda", "off")
 # Read by kernels/native.py: why this install has no native module.
 REASON_FILE = "_native_missing.txt"
+# Of CMakeLists.txt: the one failure that needs no look into the log.
+REFUSAL = "nvcc was not found"
 
 
 def packages() -> list[str]:
@@ -63,7 +65,9 @@ def _run_cmake(mode: str, tree: Path) -> None:
     with log_path.open("w") as log:
         for step in (configure, [program, "--build", str(tree)]):
             if subprocess.run(step, stdout=log, stderr=subprocess.STDOUT, check=False).returncode:
-                raise NativeError(f"the native build failed at install, see {log_path}")
+                refusals = [line for line in log_path.read_text().splitlines() if REFUSAL in line]
+                failed = f"the native build failed at install, see {log_path}"
+                raise NativeError(refusals[0].strip() if refusals else failed)
 
 
 def _build(mode: str, tree: Path) -> Path:
@@ -87,7 +91,7 @@ class BuildNative(build_ext):
         if self.inplace or self.editable_mode:
             folder = ROOT / "kernels"
             if self.reason:
-                # An older module beside the sources would be imported although it was not asked for.
+                # A module of an earlier install would be imported although it is not wanted.
                 for stale in folder.glob("_native.*.so"):
                     stale.unlink()
         else:
@@ -100,11 +104,13 @@ class BuildNative(build_ext):
 
     def build_extension(self, ext: Extension) -> None:
         mode = native_mode()
+        target = Path(self.get_ext_fullpath(ext.name))
+        # What an earlier build left must not get into this install.
+        target.unlink(missing_ok=True)
         self.reason = "SIMGAN_NATIVE=off at install" if mode == "off" else ""
         if mode == "off":
             return
         tree = ROOT / "build" / f"native-{sys.implementation.cache_tag}"
-        target = Path(self.get_ext_fullpath(ext.name))
         try:
             built = _build(mode, tree)
         except NativeError as error:
@@ -112,7 +118,6 @@ class BuildNative(build_ext):
                 raise SystemExit(f"SIMGAN_NATIVE={mode}: {error}") from error
             self.reason = str(error)
             print(f"simgan-engine: without native kernels: {error}")
-            target.unlink(missing_ok=True)
             return
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(built, target)

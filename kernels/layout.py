@@ -33,4 +33,5 @@ def in_same_order(*tensors: Tensor) -> tuple[Tensor, ...]:
 def map_layout(tensor: Tensor) -> tuple[int, int, int, int, int, int, int]:
     """Sizes N, h, w and strides of dims 0 to 3 of an [N, 2, h, w] tensor (MapLayout of csrc)."""
     images, _, rows, columns = tensor.shape
-    return images, rows, columns, tensor.stride(0), tensor.stride(1), *tensor.stride()[2:]
+    by_image, by_class, by_row, by_column = tensor.stride()
+    return images, rows, columns, by_image, by_class, by_row, by_column

@@ -1,5 +1,6 @@
 """The public function `history_replace_`, its checks and its registration with torch."""
 
+import importlib
 from types import ModuleType
 
 import torch
@@ -70,9 +71,7 @@ def _implementation(backend: str) -> ModuleType:
     if backend == REFERENCE:
         return reference
     if backend == TRITON:
-        from simgan.kernels.history_replace import triton_kernel
-
-        return triton_kernel
+        return importlib.import_module("simgan.kernels.history_replace.triton_kernel")
     return native_kernel
 
 

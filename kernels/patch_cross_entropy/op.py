@@ -1,5 +1,6 @@
 """The public function `patch_cross_entropy`, its checks and its registration with torch."""
 
+import importlib
 from types import ModuleType
 from typing import Any
 
@@ -49,9 +50,7 @@ def _implementation(backend: str) -> ModuleType:
     if backend == REFERENCE:
         return reference
     if backend == TRITON:
-        from simgan.kernels.patch_cross_entropy import triton_kernel
-
-        return triton_kernel
+        return importlib.import_module("simgan.kernels.patch_cross_entropy.triton_kernel")
     return native_kernel
 
 

@@ -1,5 +1,6 @@
 """The public function `residual_block`, its checks and its registration with torch."""
 
+import importlib
 from types import ModuleType
 from typing import Any
 
@@ -105,9 +106,7 @@ def _triton_limits(x: Tensor) -> dict[str, str]:
 
 def _implementation(backend: str) -> ModuleType:
     if backend == TRITON:
-        from simgan.kernels.residual_block import triton_kernel
-
-        return triton_kernel
+        return importlib.import_module("simgan.kernels.residual_block.triton_kernel")
     return reference
 
 

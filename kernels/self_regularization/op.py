@@ -1,5 +1,6 @@
 """The public function `self_regularization`, its checks and its registration with torch."""
 
+import importlib
 from types import ModuleType
 from typing import Any
 
@@ -60,9 +61,7 @@ def _implementation(backend: str) -> ModuleType:
     if backend == REFERENCE:
         return reference
     if backend == TRITON:
-        from simgan.kernels.self_regularization import triton_kernel
-
-        return triton_kernel
+        return importlib.import_module("simgan.kernels.self_regularization.triton_kernel")
     return native_kernel
 
 
