@@ -10,15 +10,15 @@ import statistics
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from simgan.engine.benchmark.contestants import Scene, with_format
 from simgan.engine.benchmark.networks import Say, full_step
 from simgan.engine.benchmark.results import Row
-from simgan.engine.benchmark.rounds import percentile, synchronize
+from simgan.engine.benchmark.rounds import Timing, percentile, synchronize
 from simgan.engine.data.packing import pack
 from simgan.engine.data.sources import open_source
 from simgan.engine.observer import SilentObserver
@@ -42,9 +42,16 @@ class Meter:
         chores: of each single tick, sample grid and checkpoint.
     """
 
-    bare: list[float] = dataclasses.field(default_factory=list)
-    looped: list[float] = dataclasses.field(default_factory=list)
+    bare: Timing = dataclasses.field(default_factory=Timing)
+    looped: Timing = dataclasses.field(default_factory=Timing)
     chores: dict[str, list[float]] = dataclasses.field(default_factory=lambda: defaultdict(list))
+
+
+class _Moment(NamedTuple):
+    """Two clocks: wall time and CPU time of this process, in seconds."""
+
+    wall: float
+    cpu: float
 
 
 class MeteredSession(Session):
@@ -54,8 +61,8 @@ class MeteredSession(Session):
         self._meter = meter
         self._bare_step = bare_step
         self._stretch = STRETCH[parts[0].players.precision.device.type]
-        self._begun: float | None = None
-        self._chore_seconds = 0.0
+        self._begun: _Moment | None = None
+        self._idle = _Moment(0.0, 0.0)  # chores of this stretch
         super().__init__(*parts)
 
     def run_all(self) -> None:
@@ -67,7 +74,7 @@ class MeteredSession(Session):
         if phase == PHASES[-1] and self.training.place.step % self._stretch == 0:
             self._end_stretch()
             self._time_bare()
-            self._chore_seconds = 0.0
+            self._idle = _Moment(0.0, 0.0)
             self._begun = self._now()
         super()._step(phase)
 
@@ -88,27 +95,32 @@ class MeteredSession(Session):
 
     def _end_stretch(self) -> None:
         if self._begun is not None:
-            seconds = self._now() - self._begun - self._chore_seconds
-            self._meter.looped.append(seconds / self._stretch)
+            self._note(self._meter.looped, self._begun, self._idle)
             self._begun = None
 
     def _time_bare(self) -> None:
         start = self._now()
         for _ in range(self._stretch):
             self._bare_step()
-        self._meter.bare.append((self._now() - start) / self._stretch)
+        self._note(self._meter.bare, start, _Moment(0.0, 0.0))
 
-    def _now(self) -> float:
+    def _note(self, timing: Timing, start: "_Moment", left_out: "_Moment") -> None:
+        now = self._now()
+        timing.wall.append((now.wall - start.wall - left_out.wall) / self._stretch)
+        timing.cpu.append((now.cpu - start.cpu - left_out.cpu) / self._stretch)
+
+    def _now(self) -> "_Moment":
         synchronize(self.training.players.precision.device)
-        return time.perf_counter()
+        return _Moment(time.perf_counter(), time.process_time())
 
     @contextmanager
     def _chore(self, name: str) -> Iterator[None]:
         start = self._now()
         yield
-        seconds = self._now() - start
-        self._chore_seconds += seconds
-        self._meter.chores[name].append(seconds)
+        now = self._now()
+        spent = _Moment(now.wall - start.wall, now.cpu - start.cpu)
+        self._idle = _Moment(self._idle.wall + spent.wall, self._idle.cpu + spent.cpu)
+        self._meter.chores[name].append(spent.wall)
 
 
 def loop_case(scene: Scene, say: Say) -> list[Row]:
@@ -154,11 +166,12 @@ def _row(scene: Scene, meter: Meter) -> Row:
         "samples": config.sample_every,
         "checkpoint": config.checkpoint_every,
     }
-    # The first steps of both find the allocator and the caches cold.
-    bare, looped = meter.bare[1:] or meter.bare, meter.looped[1:] or meter.looped
     chores = {name: statistics.median(meter.chores[name]) for name in CHORES}
     per_step = sum(chores[name] / every[name] for name in CHORES)
-    shares = [a / (b + per_step) for a, b in zip(bare, looped, strict=True)]
+    # The first steps of both find the allocator and the caches cold.
+    warm = slice(1 if len(meter.bare.wall) > 1 else 0, None)
+    bare, looped = meter.bare.wall[warm], meter.looped.wall[warm]
+    cpu = zip(meter.bare.cpu[warm], meter.looped.cpu[warm], strict=True)
     step = statistics.median(looped) + per_step
     return {
         "case": "loop",
@@ -176,5 +189,11 @@ def _row(scene: Scene, meter: Meter) -> Row:
         "bare_step_seconds": statistics.median(bare),
         "chores_seconds": chores,
         "chores_every": every,
-        "efficiency": statistics.median(shares),
+        "efficiency": _share(zip(bare, looped, strict=True), per_step),
+        "cpu_efficiency": _share(cpu, per_step) if scene.device.type == "cpu" else None,
     }
+
+
+def _share(pairs: Iterable[tuple[float, float]], per_step: float) -> float:
+    """Median over the stretches of bare time / time in the loop, chores included."""
+    return statistics.median(bare / (looped + per_step) for bare, looped in pairs)

@@ -64,7 +64,7 @@ def measure(
 ) -> dict[str, Timing]:
     """Time every variant once a round, each round starting with another one.
 
-    Two untimed calls warm each variant up; the second one tells how often to repeat it per sample.
+    Untimed calls warm each variant up and tell how often to repeat it per sample.
 
     Args:
         variants: name to what one call of it does.
@@ -84,17 +84,23 @@ def measure(
 
 
 def _warm_up(work: Callable[[], object], device: torch.device, timing: Timing) -> int:
-    work()
+    """Run it once, short work twice; returns how often to repeat it per sample."""
+    once = _once(work, device, timing)
+    if once < 10 * SAMPLE_SECONDS:
+        once = _once(work, device, timing)
+    return max(1, min(MAX_REPEATS, round(SAMPLE_SECONDS / max(once, 1e-9))))
+
+
+def _once(work: Callable[[], object], device: torch.device, timing: Timing) -> float:
     synchronize(device)
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     start = time.perf_counter()
     work()
     synchronize(device)
-    once = time.perf_counter() - start
     if device.type == "cuda":
         timing.peak_bytes = torch.cuda.max_memory_allocated(device)
-    return max(1, min(MAX_REPEATS, round(SAMPLE_SECONDS / max(once, 1e-9))))
+    return time.perf_counter() - start
 
 
 def _sample(work: Callable[[], object], repeats: int, device: torch.device, timing: Timing) -> None:
