@@ -12,6 +12,8 @@ from typing import Any
 
 from tiny import TINY, tiny_data
 
+from simgan.engine.checkpoint import checkpoints
+
 ZYGOTE = Path(__file__).parent / "reliability" / "zygote.py"
 TIMINGS = ("images_per_s", "eta_s", "data_wait")
 PATIENCE = 120.0  # seconds after which a child counts as hanging
@@ -117,7 +119,7 @@ def rows(run: Path) -> list[dict[str, Any]]:
 
 def newest(run: Path) -> Path:
     """The last checkpoint folder by name."""
-    return max(path for path in (run / "checkpoints").iterdir() if path.name.startswith("step-"))
+    return checkpoints(run / "checkpoints")[-1]
 
 
 def final_state(run: Path) -> dict[str, Any]:

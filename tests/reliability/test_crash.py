@@ -22,7 +22,7 @@ FAILPOINTS = [
     ("checkpoint.prune", (1, 3)),
     ("logbook.write", (1, 2, 5)),
 ]
-RANDOM_KILLS = 12
+RANDOM_KILLS = 30
 
 
 @pytest.fixture(scope="module")

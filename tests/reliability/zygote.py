@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
+import torch._inductor  # use_deterministic_algorithms imports it, which takes seconds
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
