@@ -20,7 +20,7 @@ from simgan.engine.data.sources import open_source
 from simgan.engine.errors import DiskError, Interrupted
 from simgan.engine.observer import Observer, SilentObserver
 from simgan.engine.precision import Precision, pick_device, repeatable
-from simgan.engine.refining_forward import RefiningForward
+from simgan.engine.refining_forward import RefiningForward, steady_threads
 from simgan.engine.refining_pipeline import Pipeline, finished
 from simgan.engine.refining_weights import (
     Weights,
@@ -88,7 +88,8 @@ def refine(
     output = find_output(config, weights)
     sink = open_sink(source, output, config.format)
     view = progress or SilentObserver()
-    with repeatable(config.deterministic), stop_on_signals() as stop:
+    device = pick_device(config.device)
+    with repeatable(config.deterministic), steady_threads(device), stop_on_signals() as stop:
         job = _Job(config, weights, source, sink, view, stop)
         try:
             with hold_output(sink), closing(sink):

@@ -1,10 +1,9 @@
 """Stored pixels in, refined stored pixels out: any batch, split and tiled until it fits."""
 
 import math
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,12 +14,14 @@ from torch import Tensor, nn
 from simgan.engine.data.batches import to_unit
 from simgan.engine.errors import CheckpointError, DeviceMemoryError
 from simgan.engine.failpoints import failpoint
+from simgan.engine.host_memory import free_memory, is_out_of_memory
 from simgan.engine.precision import Precision
 from simgan.engine.tiling import MIN_TILE, forward_tiled
 
 # On a CPU more pixels at once gain nothing: 58 images/s were measured at 64 of 35x55, and 44 to 52
 # at 128 to 512.
 CPU_PIXELS = 128 * 1024
+CPU_TILE = 224
 # cuDNN leaves its fast kernels for tensors of more elements (pytorch#128936).
 MOST_ELEMENTS = 2**31 - 1
 LIVE_TENSORS = 5  # feature maps alive at once in a residual block, with a copy in another layout
@@ -56,9 +57,9 @@ class Pending:
 class RefiningForward:
     """Runs a refiner over stored images.
 
-    The result does not depend on `batch`, on how it is split, or on tiles: one small image is
-    padded to two, because convolutions round differently for one (bit for bit on a CPU in
-    contiguous format).
+    The result does not depend on `batch`, on how it is split, or on tiles; on a CPU, within
+    `steady_threads`, not by a bit. For that one image is padded to two: convolutions of one round
+    differently.
 
     Args:
         refiner: on any device; it is moved.
@@ -119,9 +120,14 @@ class RefiningForward:
         if self.tile is None and height * width > self._pixels:
             fitting = int(math.sqrt(self._pixels)) - (self.receptive_field - 1)
             self._use_tiles(max(MIN_TILE, fitting // MIN_TILE * MIN_TILE), height, width)
-        if self.tile is None or max(height, width) <= self.tile:
+        tile = self._comfortable_tile(height, width) if self.tile is None else self.tile
+        return None if tile is None or max(height, width) <= tile else tile
+
+    def _comfortable_tile(self, height: int, width: int) -> int | None:
+        """A CPU is fastest with pieces of a few hundred pixels, the halo a small part of them."""
+        if self.precision.device.type == "cuda" or 2 * height * width <= CPU_PIXELS:
             return None
-        return self.tile
+        return max(CPU_TILE, 4 * (self.receptive_field - 1))
 
     def _use_tiles(self, side: int, height: int, width: int) -> None:
         self.tile = side
@@ -201,16 +207,16 @@ class RefiningForward:
         gpu = self.precision.device.type == "cuda"
         stored = upload(images, pinned=gpu).to(self.precision.device, non_blocking=True)
         x = to_unit(stored, value_range).clamp_(-1.0, 1.0)
-        if len(x) == 1 and 2 * self._seen_pixels(*x.shape[-2:]) <= CPU_PIXELS:
-            x = torch.cat((x, x))
         with self.precision.autocast():
             side = self._side(*x.shape[-2:])
             if side is None:
                 y = self._network(x)
             else:
-                field = self.receptive_field
-                y = forward_tiled(self._network, x, tile=side, receptive_field=field)
-        y = y[: len(images)].float()
+                field, pieces = self.receptive_field, 2 if len(x) == 1 else 1
+                y = forward_tiled(
+                    self._network, x, tile=side, receptive_field=field, at_once=pieces
+                )
+        y = y.float()
         finite = torch.isfinite(y).all()
         values = from_unit(y, value_range, images[0].dtype)
         if not gpu:
@@ -224,8 +230,31 @@ class RefiningForward:
         return host, finite_host, event
 
     def _network(self, x: Tensor) -> Tensor:
+        alone = len(x) == 1 and (
+            x.device.type != "cuda" or 2 * x.shape[-1] * x.shape[-2] <= CPU_PIXELS
+        )
+        if alone:
+            x = torch.cat((x, x))
         y: Tensor = self.refiner(self.precision.images(x))
-        return y
+        return y[:1] if alone else y
+
+
+@contextmanager
+def steady_threads(device: torch.device) -> Iterator[None]:
+    """At least two CPU threads for the length of a `with` block.
+
+    With one thread torch 2.13 takes another convolution for less than 16 images (its rule for
+    oneDNN), and results would depend on the batch. Two threads on one core cost nothing.
+    """
+    before = torch.get_num_threads()
+    if device.type == "cuda" or before > 1:
+        yield
+        return
+    torch.set_num_threads(2)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def upload(images: Sequence[NDArray[Any]], *, pinned: bool) -> Tensor:
@@ -251,29 +280,3 @@ def from_unit(y: Tensor, value_range: tuple[float, float], dtype: np.dtype[Any])
         return values.to(torch.uint8).contiguous()
     # Through int32: a float beyond 32767 has no defined conversion to int16.
     return values.to(torch.int32).to(torch.int16).contiguous()
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that device or host memory ran out, in any of torch's spellings."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    text = str(error).lower()
-    return "out of memory" in text or "can't allocate memory" in text
-
-
-def free_memory() -> float:
-    """Bytes of host memory that are free, within the limit of a container."""
-    free = float("inf")
-    try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                free = 1024.0 * int(line.split()[1])
-        group = Path("/sys/fs/cgroup")
-        limit, used = (group / "memory.max").read_text(), (group / "memory.current").read_text()
-        if limit.strip() != "max":
-            free = min(free, float(limit) - float(used))
-    except (OSError, ValueError):
-        pass  # no Linux, or no control groups
-    if free == float("inf") and hasattr(os, "sysconf"):
-        free = 0.5 * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return max(free, 64e6)

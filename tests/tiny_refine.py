@@ -13,6 +13,7 @@ from simgan.engine.config import to_dict, train_config
 from simgan.engine.observer import Observer
 from simgan.engine.refiner import Refiner, refiner_header
 from simgan.engine.refining import RefineResult, refine
+from simgan.engine.refining_forward import steady_threads
 
 
 def random_refiner(channels: int = 1, **shape: Any) -> Refiner:
@@ -75,14 +76,9 @@ def refine_here(
     progress: Observer | None = None,
     **settings: Any,
 ) -> RefineResult:
-    """refine on the CPU, decoding with two threads and computing with one."""
+    """refine on the CPU, decoding with two threads."""
     values = {"run": str(run), "input": str(source), "output": str(output), "device": "cpu"}
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # a tiny convolution waits for its second thread longer than it works
-    try:
-        return refine({"workers": 2, **values, **settings}, progress=progress)
-    finally:
-        torch.set_num_threads(threads)
+    return refine({"workers": 2, **values, **settings}, progress=progress)
 
 
 def random_images(count: int, *shape: int, dtype: Any = np.uint8, seed: int = 0) -> np.ndarray:
@@ -124,7 +120,7 @@ def expected(refiner: Refiner, image: np.ndarray) -> np.ndarray:
     """What the refiner makes of one 8-bit image [H, W] or [H, W, 3], the plain way."""
     stored = image if image.ndim == 3 else image[..., None]
     x = torch.from_numpy(stored.astype(np.float32)).permute(2, 0, 1)[None] / 127.5 - 1
-    with torch.inference_mode():
+    with torch.inference_mode(), steady_threads(torch.device("cpu")):
         y = refiner(torch.cat((x, x)))[0]
     values = ((y + 1) * 127.5).round().clamp(0, 255).permute(1, 2, 0).numpy().astype(np.uint8)
     return values.reshape(image.shape)

@@ -141,7 +141,7 @@ def _mirror_hdf5(h5py: Any, target: Any, rows: Rows, kept: list[int], source: So
     assert source.path is not None and isinstance(source, ArraySource)
     images = image_key(source).strip("/")
     whole, chosen = _selection(source, kept)
-    with h5py.File(source.path, "r") as origin:
+    with h5py.File(source.path, "r", locking=False) as origin:
         _copy_attributes(origin, target)
 
         def copy(name: str, item: Any) -> None:

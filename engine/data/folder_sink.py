@@ -102,14 +102,15 @@ class FolderSink:
     def _kind(self, index: int) -> str:
         if self._always_png:
             return "PNG"
-        if self.source.format == "nyu-hand":
-            return "NYU"
         name = self.source.names[index]
         path = self.source.path / name if self.source.path and self.source.path.is_dir() else None
         if path is None or not path.is_file():
             return "PNG"
         with open(path, "rb") as file:
-            return file_format(name, file.read(16))
+            head = file.read(25)
+        if self.source.format == "nyu-hand" and head[24:] == b"\x08":
+            return "NYU"  # 8 bits per channel: the depth is split; 16-bit gray depth is not
+        return file_format(name, head)
 
     def holds(self, index: int, entry: Entry) -> bool:
         """See `Sink`."""
