@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from simgan.engine import checkpoint, failpoints, run_state, session, setup, step
-from simgan.engine.config import train_config
+from simgan.engine.config import refine_config, train_config
 from simgan.engine.history import HistoryBuffer
 from simgan.engine.losses import RefinerLoss
 from simgan.engine.metrics import MetricSums
@@ -260,3 +260,10 @@ def note_disk_calls(folder: str) -> None:
     parent.mkdir()
     checkpoint.save_checkpoint(parent, "step-00000001", tensors, {"step": 1})
     print(json.dumps(calls))
+
+
+def refine_with(values: dict[str, Any]) -> None:
+    """Refine through the Python interface."""
+    from simgan.engine.refining import refine
+
+    refine(refine_config(values))
