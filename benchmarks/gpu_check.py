@@ -150,7 +150,7 @@ def _last_line(path: Path) -> str | None:
 def _call(
     words: list[str], name: str, extra: dict[str, str] | None = None, stdout: Any = None
 ) -> int:
-    """Exit code of a command; its output goes to build/gpu-check/NAME.log, the end to the screen."""
+    """Exit code of a command; output goes to build/gpu-check/NAME.log, its end to the screen."""
     log_path = NOTES / f"{name}.log"
     with log_path.open("w") as log:
         try:

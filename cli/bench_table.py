@@ -141,7 +141,7 @@ def _error(row: Row) -> str:
         return ""
     error = row["error"]
     text = "not finite" if error is None else f"{error:.0e}"
-    return text if row["gate"] == "green" else f"RED {text} > {row['allowed_error']:.0e}"
+    return text if row["gate"] == "green" else f"RED {text}"
 
 
 def _print_loop(row: Row, console: Console) -> None:

@@ -1,0 +1,135 @@
+"""A whole benchmark of the smallest networks, and what a wrong kernel does to it."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from tiny_bench import tiny_plan
+
+from simgan.engine.benchmark.benchmark import run_benchmark
+from simgan.kernels.residual_block import reference as block
+from simgan.kernels.self_regularization import reference as difference
+
+OPS = ("residual_block", "patch_cross_entropy", "self_regularization", "history_replace")
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def report() -> dict[str, Any]:
+    said: list[str] = []
+    found = run_benchmark(tiny_plan(), said.append)
+    assert said
+    return found
+
+
+def rows(report: dict[str, Any], case: str) -> list[dict[str, Any]]:
+    return [row for row in report["cases"] if row["case"] == case]
+
+
+def test_report_is_plain_json(report: dict[str, Any]) -> None:
+    assert json.loads(json.dumps(report, allow_nan=False)) == report
+    assert list(report) == ["header", "cases", "summary"]
+
+
+def test_header_says_on_what_and_of_what(report: dict[str, Any]) -> None:
+    header = report["header"]
+    for name in ("date", "command", "cpu", "torch", "triton", "python", "threads", "precision"):
+        assert name in header
+    assert set(header["backends"]) == set(OPS)
+    assert header["quick"] is True
+
+
+def test_summary_has_the_numbers_that_are_followed(report: dict[str, Any]) -> None:
+    summary = report["summary"]
+    assert summary["gates"] == "green"
+    assert summary["device"] == "cpu"
+    for name in (
+        "refine_vs_best_torch",
+        "step_vs_best_torch",
+        "refine_images_per_s",
+        "step_seconds",
+        "loop_efficiency",
+    ):
+        assert summary[name] > 0
+
+
+def test_networks_are_timed_beside_plain_torch(report: dict[str, Any]) -> None:
+    for case in ("refine", "step"):
+        found = {row["variant"]: row for row in rows(report, case)}
+        assert list(found) == [
+            "torch eager",
+            "torch eager, channels_last",
+            "torch.compile",
+            "simgan-engine",
+        ]
+        assert found["torch.compile"]["skipped"] == "left out by --quick"
+        ours = found["simgan-engine"]
+        assert ours["time_over_ours"] == 1.0
+        assert ours["seconds"]["p10"] <= ours["seconds"]["median"] <= ours["seconds"]["p90"]
+        per_call = ours["images_per_s"] * ours["seconds"]["median"]
+        assert per_call == pytest.approx(4 if case == "refine" else 12)
+
+
+def test_every_op_is_timed_on_every_backend(report: dict[str, Any]) -> None:
+    for op in OPS:
+        modes = {row["mode"] for row in rows(report, op)}
+        assert modes == (
+            {"forward"} if op == "history_replace" else {"forward", "forward+backward"}
+        )
+        forward = {r["variant"]: r for r in rows(report, op) if r["mode"] == "forward"}
+        assert {"torch eager", "reference"} <= set(forward)
+        assert [row["chosen"] for row in forward.values()].count(True) == 1
+
+
+def test_loop_times_data_ticks_grids_and_checkpoints(report: dict[str, Any]) -> None:
+    (loop,) = rows(report, "loop")
+    assert loop["seconds"]["rounds"] == tiny_plan().loop_steps - 1
+    assert all(value > 0 for value in loop["chores_seconds"].values())
+    assert set(loop["chores_seconds"]) == {"tick", "samples", "checkpoint"}
+    assert loop["chores_every"] == {"tick": 50, "samples": 500, "checkpoint": 500}
+
+
+def test_a_wrong_block_turns_the_networks_red_and_gets_no_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    right = block.forward
+
+    def wrong(*inputs: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        output, hidden = right(*inputs)
+        return output * 1.0001, hidden
+
+    monkeypatch.setattr(block, "forward", wrong)
+    report = run_benchmark(tiny_plan("refine", "step", backend="reference"))
+    summary = report["summary"]
+    assert summary["gates"] == ["refine simgan-engine", "step simgan-engine"]
+    assert summary["step_seconds"] is summary["refine_vs_best_torch"] is None
+    for row in report["cases"]:
+        if row["variant"] == "simgan-engine":
+            assert row["gate"] == "red"
+            assert row["error"] > row["allowed_error"]
+            assert row["seconds"] is row["images_per_s"] is row["gflop_per_s"] is None
+        elif not row["skipped"]:
+            assert row["seconds"] is not None
+
+
+def test_a_wrong_gradient_is_seen_though_the_loss_is_right(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    right = difference.backward
+
+    def wrong(*inputs: Any) -> Any:
+        found = right(*inputs)
+        return type(found)(g * 0.999 for g in found) if isinstance(found, tuple) else found * 0.999
+
+    monkeypatch.setattr(difference, "backward", wrong)
+    report = run_benchmark(tiny_plan("ops", backend="reference"))
+    assert report["summary"]["gates"] == ["self_regularization forward+backward reference"]
