@@ -52,7 +52,9 @@ class MetricSums:
             return None
         sources = list(self._first_bad)
         steps: list[int] = torch.stack([self._first_bad[source] for source in sources]).tolist()
-        step, source = min(zip(steps, sources, strict=True))
+        # Within a step the refiner is updated first, and its trouble becomes the discriminator's.
+        order = sorted(zip(steps, sources, strict=True), key=lambda it: (it[0], it[1] != "refiner"))
+        step, source = order[0]
         return None if step == NO_STEP else (source, step)
 
     def forgive(self) -> None:

@@ -53,7 +53,7 @@ class Order:
 
     def slice(self, position: int, length: int) -> Tensor:
         """Indices of the `length` images from `position` on, across epochs, int64 [length]."""
-        parts = []
+        parts = [torch.empty(0, dtype=torch.int64)]
         while length > 0:
             epoch, offset = divmod(position, self.count)
             part = self.epoch(epoch)[offset : offset + length]
