@@ -267,3 +267,17 @@ def refine_with(values: dict[str, Any]) -> None:
     from simgan.engine.refining import refine
 
     refine(refine_config(values))
+
+
+def drawn_names() -> None:
+    """Print the synthetic images that each step of Algorithm 1 begins with."""
+    real = Session._step
+
+    def one_step(self: Session, name: str) -> None:
+        place, batches = self.training.place, self.training.synthetic
+        if name == "train":
+            index = batches.order.slice(batches.position, 6).tolist()
+            print("drawn", place.attempt, place.step, *index, flush=True)
+        real(self, name)
+
+    Session._step = one_step  # type: ignore[method-assign]
