@@ -118,7 +118,6 @@ class _Job:
         self.sink = sink
         self.view = view
         self.stop = stop
-        self.start = time.perf_counter()
 
     def run(self) -> RefineResult:
         manifest = self.sink.manifest
@@ -133,7 +132,8 @@ class _Job:
         try:
             self._announce(len(done))
             todo = sorted(set(range(len(self.source))) - set(done))
-            tick = _Ticks(self.view, pipeline, len(done), len(self.source), self.start)
+            start = time.perf_counter()
+            tick = _Ticks(self.view, pipeline, len(done), len(self.source), start)
             pipeline.run(todo, stopped=lambda: self._stopped(pipeline), tick=tick)
             if self.stop.requested is not None and len(manifest.entries) < len(self.source):
                 raise self._interrupted(len(manifest.entries), self.stop.requested)
@@ -145,13 +145,13 @@ class _Job:
         finally:
             manifest.close()
         self._closing_words(problems, pipeline)
-        seconds = time.perf_counter() - self.start
+        seconds = time.perf_counter() - start
         return RefineResult(
             output=self.sink.location,
             count=len(manifest.entries),
             refined=pipeline.done,
             skipped=problems,
-            batch=pipeline.forward.settled,
+            batch=pipeline.forward.used,
             images_per_s=pipeline.done / seconds,
             manifest=manifest.journal,
         )

@@ -70,6 +70,9 @@ class RefiningForward:
         tile: side of the tiles in which larger images are refined, or None for no tiles unless
             needed.
         say: takes one sentence when memory was short.
+
+    Attributes:
+        used: most images that went through the network at once, since memory was last short.
     """
 
     def __init__(
@@ -91,7 +94,8 @@ class RefiningForward:
         self._say = say
         self._width = width
         self._pixels = self._first_limit()
-        self.settled = batch
+        self.used = 0
+        self._fitting = batch
 
     def _first_limit(self) -> float:
         limit = MOST_ELEMENTS / self._width
@@ -159,6 +163,7 @@ class RefiningForward:
                 self._shrink(asked, height, width)
                 continue
             pending.parts.append(part)
+            self.used = max(self.used, asked)
             start += asked
         self._report(height, width)
         return pending
@@ -178,6 +183,7 @@ class RefiningForward:
         return None
 
     def _shrink(self, count: int, height: int, width: int) -> None:
+        self.used = 0
         if count > 1:
             self._pixels = (count // 2) * self._seen_pixels(height, width)
             return
@@ -195,9 +201,9 @@ class RefiningForward:
 
     def _report(self, height: int, width: int) -> None:
         fitting = max(1, min(self.batch, int(self._pixels // self._seen_pixels(height, width))))
-        if fitting < self.settled:
+        if fitting < self._fitting:
             self._say(f"batch {self.batch} does not fit; refining {fitting:,} at a time")
-        self.settled = min(self.settled, fitting)
+        self._fitting = min(self._fitting, fitting)
 
     @torch.inference_mode()
     def _refine(

@@ -62,7 +62,7 @@ def forward_tiled(
             pieces = network(torch.cat([x[..., rows, columns] for _, (rows, columns) in part]))
             if result is None:
                 result = pieces.new_empty((len(x), *pieces.shape[1:-2], height, width))
-            for (region, seen), piece in zip(part, pieces.split(len(x)), strict=True):
+            for (region, seen), piece in zip(part, torch.split(pieces, len(x)), strict=True):
                 rows, columns = _within(region[0], seen[0]), _within(region[1], seen[1])
                 result[..., region[0], region[1]] = piece[..., rows, columns]
     assert result is not None

@@ -112,6 +112,7 @@ class RefinedManifest:
         if not isinstance(value, dict) or value.get("tool") != TOOL:
             raise DataError(f"{self.summary} exists and was not written by refine", fix=_ELSEWHERE)
         self.published = value.get("published")
+        self.claimed.update(value.get("set_files", ()))
         made_with = value.get("made_with")
         return made_with if isinstance(made_with, dict) else {}
 
@@ -182,8 +183,12 @@ class RefinedManifest:
         self.close()
         done = [asdict(self.entries[name]) for name in names if name in self.entries]
         replace_file(self.journal, _lines(done))
-        whole = {"published": self.published} if self.published else {}
-        self._write_summary({"tool": TOOL, "complete": True, **summary, **whole})
+        own = {name for entry in self.entries.values() for name in (entry.file, *entry.labels)}
+        value = {"tool": TOOL, "complete": True, **summary}
+        value["set_files"] = sorted(self.claimed - own)
+        if self.published:
+            value["published"] = self.published
+        self._write_summary(value)
 
     def close(self) -> None:
         """Close the journal."""

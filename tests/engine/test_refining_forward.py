@@ -122,7 +122,7 @@ def test_every_spelling_of_out_of_memory_is_understood(
     _limit_images(monkeypatch, 2, spelling)
     images = list(random_images(8, 12, 12, 1))
     assert forward.submit(images, (0.0, 255.0)).result().shape == (8, 12, 12, 1)
-    assert forward.settled == 2
+    assert forward.used == 2
 
 
 def test_other_errors_of_the_network_are_not_swallowed(monkeypatch: pytest.MonkeyPatch) -> None:

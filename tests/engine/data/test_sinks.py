@@ -119,6 +119,7 @@ def test_procedural_eyes_become_a_folder_with_a_label_table(tmp_path: Path) -> N
         np.testing.assert_array_equal(np.array(columns[number], np.float32), column)
     for name in source.names:
         assert pixels_of(tmp_path / "out" / name).shape == (35, 55)
+    assert refine_here(tmp_path / "run", location, tmp_path / "out").refined == 0
     again = open_source(tmp_path / "out")
     assert again.names == source.names
     np.testing.assert_array_equal(again.labels["pitch"], source.labels["gaze"][:, 0])
