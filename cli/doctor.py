@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from simgan.cli import words
-from simgan.cli.failures import package_version
+from simgan.cli.failures import installed_version
 
 REQUIREMENT = re.compile(r"(?P<name>[\w.-]+).*extra == ['\"](?P<extra>\w+)['\"]")
 NO_PACKAGES = ("dev", "all")  # extras for developers, and the sum of the others
@@ -36,10 +36,10 @@ def diagnosis() -> dict[str, Any]:
 
     return {
         "versions": {
-            "simgan-engine": package_version(),
+            "simgan-engine": installed_version(),
             "python": platform.python_version(),
             "torch": torch.__version__,
-            "triton": _version("triton"),
+            "triton": installed_version("triton"),
             "numpy": numpy.__version__,
         },
         "device": _device(),
@@ -85,13 +85,15 @@ def _backends() -> dict[str, dict[str, Any]]:
 
     device = pick_device("auto")
     sample = torch.zeros(1, device=device)
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     for op in BACKENDS:
+        active, problem = "none", ""
         try:
             active = resolve_backend(op, None, sample)
         except ValueError as error:  # SIMGAN_BACKEND asks for what cannot be met
-            active = f"none: {error}"
-        found[op] = {"active": active, "available": available_backends(op, device.type)}
+            problem = str(error)
+        available = available_backends(op, device.type)
+        found[op] = {"active": active, "available": available, "problem": problem}
     return found
 
 
@@ -106,15 +108,8 @@ def _packages() -> list[dict[str, Any]]:
         match = REQUIREMENT.match(line)
         if match and match["extra"] not in NO_PACKAGES and match["name"] != "simgan-engine":
             name, extra = match["name"], match["extra"]
-            found.append({"name": name, "extra": extra, "version": _version(name)})
+            found.append({"name": name, "extra": extra, "version": installed_version(name)})
     return found
-
-
-def _version(name: str) -> str | None:
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return None
 
 
 def _shell() -> str:
@@ -138,6 +133,9 @@ def _text(found: dict[str, Any]) -> str:
         for row in found["packages"]
     ]
     lines = [words.table(head), "", "backend of each operation", words.table(backends, indent=2)]
+    lines += [
+        f"  Warning: {row['problem']}" for row in found["backends"].values() if row["problem"]
+    ]
     if packages:
         lines += ["", "optional packages", words.table(packages, indent=2)]
     lines += ["", "completion of commands and options", f"  {found['completion']}"]

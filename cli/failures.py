@@ -121,10 +121,9 @@ def _disk_error(error: OSError) -> DiskError:
 
 
 def _report(error: BaseException) -> str:
-    versions = [f"simgan-engine {package_version()}", f"Python {platform.python_version()}"]
-    for name in ("torch", "triton", "numpy", "click"):
-        if name in sys.modules:
-            versions.append(f"{name} {getattr(sys.modules[name], '__version__', '?')}")
+    versions = [f"Python {platform.python_version()}"]
+    for name in ("simgan-engine", "torch", "triton", "numpy", "click"):
+        versions.append(f"{name} {installed_version(name) or 'not installed'}")
     return "\n".join(
         (
             "This is a bug in simgan-engine. Please report it with this file.",
@@ -137,11 +136,11 @@ def _report(error: BaseException) -> str:
     )
 
 
-def package_version() -> str:
-    """Version of the installed distribution."""
+def installed_version(name: str = "simgan-engine") -> str | None:
+    """Version of an installed distribution, or None."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:
-        return version("simgan-engine")
+        return version(name)
     except PackageNotFoundError:
-        return "unknown (not installed)"
+        return None

@@ -36,8 +36,8 @@ from simgan.engine.errors import ConfigError
 AUTOMATIC_FILE = "simgan.toml"
 TABLES: dict[str, type] = {"train": TrainConfig, "refine": RefineConfig, "data": DataPolicy}
 PREFIX = "SIMGAN_"
-# Variables that are read where they act. SIMGAN_BACKEND is one: it can name a backend per operation,
-# which the setting `backend` cannot.
+# Variables that are read where they act. SIMGAN_BACKEND is one: it can name a backend per
+# operation, which the setting `backend` cannot.
 OTHER_VARIABLES = (
     "SIMGAN_BACKEND",
     "SIMGAN_CACHE",
@@ -201,8 +201,11 @@ def _check_tables(document: Mapping[str, Any], name: str) -> None:
         if table not in TABLES:
             near = difflib.get_close_matches(table, TABLES, n=1)
             hint = f" Did you mean [{near[0]}]?" if near else ""
+            loose = not isinstance(values, dict)
             raise ConfigError(
-                f"unknown table or setting {table} at the top of the file.{hint}",
+                f"{table} stands outside of any table"
+                if loose
+                else f"unknown table [{table}].{hint}",
                 where=name,
                 fix="Settings belong under [train], [refine] or [data].",
             )

@@ -60,6 +60,13 @@ class CommandTable(click.Group):
             ctx.fail(f"no command {args[0]!r}.{hint}")
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Click's, but a reader that leaves is told from a bug by its exit code."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise click.exceptions.Exit(failures.BROKEN_PIPE) from None
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The table, imported from nowhere."""
         with formatter.section("Commands"):
@@ -74,7 +81,7 @@ class CommandTable(click.Group):
 
 def _print_version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
     if asked and not ctx.resilient_parsing:
-        click.echo(f"simgan-engine {failures.package_version()}")
+        click.echo(f"simgan-engine {failures.installed_version()}")
         ctx.exit()
 
 
@@ -116,8 +123,6 @@ def _outcome(args: Sequence[str] | None) -> int:
         return error.exit_code
     except click.Abort:
         return _tell(failures.Failure(failures.KEYBOARD_INTERRUPT, ("stopped",)))
-    except BrokenPipeError:
-        raise
     except Exception as error:
         return _tell_about(error)
     # Without standalone mode click returns the code of `ctx.exit(code)`; our commands return None.
