@@ -21,7 +21,7 @@ from simgan.engine.errors import DiskError, Interrupted
 from simgan.engine.observer import Observer, SilentObserver
 from simgan.engine.precision import Precision, pick_device, repeatable
 from simgan.engine.refining_forward import RefiningForward, steady_threads
-from simgan.engine.refining_pipeline import Pipeline, finished
+from simgan.engine.refining_pipeline import Pipeline, Ticks, finished
 from simgan.engine.refining_weights import (
     Weights,
     find_input,
@@ -133,7 +133,7 @@ class _Job:
             self._announce(len(done))
             todo = sorted(set(range(len(self.source))) - set(done))
             start = time.perf_counter()
-            tick = _Ticks(self.view, pipeline, len(done), len(self.source), start)
+            tick = Ticks(self.view, pipeline, len(done), len(self.source), start)
             pipeline.run(todo, stopped=lambda: self._stopped(pipeline), tick=tick)
             if self.stop.requested is not None and len(manifest.entries) < len(self.source):
                 raise self._interrupted(len(manifest.entries), self.stop.requested)
@@ -266,34 +266,14 @@ class _Job:
         if problems:
             listed = str(self.sink.manifest.summary)
             self.view.warning(skipped_sentence(problems, total, listed))
+        part = self.source.policy.limit is not None or bool(problems)
+        if part and self.source.shared_files():
+            self.view.warning(
+                "files of the whole set are carried as they are; "
+                "they may name images that are not in the output"
+            )
         if pipeline.clipped:
             self.view.warning(
                 f"{pipeline.clipped:,} images have values outside of the range; "
                 "these saturate, as in training"
             )
-
-
-class _Ticks:
-    """Tells an observer how far the work is."""
-
-    def __init__(
-        self, view: Observer, pipeline: Pipeline, before: int, total: int, start: float
-    ) -> None:
-        self.view = view
-        self.pipeline = pipeline
-        self.before = before
-        self.total = total
-        self.start = start
-
-    def __call__(self) -> None:
-        seconds = max(time.perf_counter() - self.start, 1e-9)
-        speed = self.pipeline.done / seconds
-        step = self.before + self.pipeline.done
-        self.view.tick(
-            {
-                "step": step,
-                "images_per_s": speed,
-                "eta_s": (self.total - step) / max(speed, 1e-9),
-                "data_wait": min(1.0, self.pipeline.waited / seconds),
-            }
-        )

@@ -16,6 +16,7 @@ from simgan.engine.data.problems import BadImage, Problem
 from simgan.engine.data.refined_manifest import Entry
 from simgan.engine.data.sinks import Sink, input_digest
 from simgan.engine.data.source import Source
+from simgan.engine.observer import Observer
 from simgan.engine.refining_forward import Pending, RefiningForward
 
 CHUNK = 32  # images per task: small ones decode in microseconds
@@ -39,7 +40,7 @@ class Pipeline:
         source: what to read.
         sink: where it goes.
         forward: the network.
-        value_range: of a dtype; called once per dtype with the name of the first image.
+        value_range: from an image and its name; asked once for each dtype and number of channels.
         size: height and width that images are resized to, or None for their own.
         workers: threads that decode, and as many that encode; 0 for one per core.
 
@@ -70,7 +71,7 @@ class Pipeline:
         self.clipped = 0
         self.waited = 0.0
         self._value_range = value_range
-        self._ranges: dict[np.dtype[Any], tuple[float, float]] = {}
+        self._ranges: dict[tuple[np.dtype[Any], int], tuple[float, float]] = {}
         self._encoding: deque[list[Future[list[Entry]]]] = deque()
 
     def run(
@@ -162,9 +163,10 @@ class Pipeline:
     def _submit(self, batch: list[Decoded]) -> Pending:
         first = batch[0]
         dtype = first.image.dtype
-        if dtype not in self._ranges:
-            self._ranges[dtype] = self._value_range(first.image, self.source.names[first.index])
-        low, high = self._ranges[dtype]
+        kind = dtype, first.image.shape[2]
+        if kind not in self._ranges:
+            self._ranges[kind] = self._value_range(first.image, self.source.names[first.index])
+        low, high = self._ranges[kind]
         limits = np.iinfo(dtype)
         if low > limits.min or high < limits.max:
             for item in batch:
@@ -192,6 +194,32 @@ class Pipeline:
         self.sink.manifest.record(entries)
         self.done += len(entries)
         tick()
+
+
+class Ticks:
+    """Tells an observer how far the work is."""
+
+    def __init__(
+        self, view: Observer, pipeline: Pipeline, before: int, total: int, start: float
+    ) -> None:
+        self.view = view
+        self.pipeline = pipeline
+        self.before = before
+        self.total = total
+        self.start = start
+
+    def __call__(self) -> None:
+        seconds = max(time.perf_counter() - self.start, 1e-9)
+        speed = self.pipeline.done / seconds
+        step = self.before + self.pipeline.done
+        self.view.tick(
+            {
+                "step": step,
+                "images_per_s": speed,
+                "eta_s": (self.total - step) / max(speed, 1e-9),
+                "data_wait": min(1.0, self.pipeline.waited / seconds),
+            }
+        )
 
 
 def finished(source: Source, sink: Sink, workers: int = 0) -> list[int]:

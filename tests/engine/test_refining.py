@@ -216,3 +216,11 @@ def test_unreadable_images_are_skipped_with_their_labels_and_named(tmp_path: Pat
         DataError, match=r"1 of 10 images unreadable \(10.0 % > 1 %\), first: 4.png"
     ):
         refine_here(run, source, tmp_path / "other")
+
+
+def test_one_image_of_other_channels_among_many_is_named(tmp_path: Path) -> None:
+    source = make_folder(tmp_path / "in")
+    Image.fromarray(random_images(1, 24, 30, 3)[0]).save(source / "sub" / "3.png")
+    with pytest.raises(CheckpointError, match="data is 3\u00d724\u00d730") as caught:
+        refine_here(make_run(tmp_path), source, tmp_path / "out")
+    assert caught.value.where == "first: sub/3.png"
