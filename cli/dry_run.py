@@ -14,7 +14,7 @@ def report(resolved: settings.Resolved[TrainConfig], *, as_json: bool) -> None:
 
     Raises:
         DataError: the data cannot be opened.
-        ConfigError: the images do not fit the networks.
+        ConfigError: only one of the two sets is given.
     """
     from simgan.engine.footprint import footprint
     from simgan.engine.setup import absolute_paths

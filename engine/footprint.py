@@ -45,11 +45,7 @@ class Footprint:
 
 
 def footprint(config: TrainConfig, height: int, width: int, channels: int) -> Footprint:
-    """The footprint of training on images of this size; allocates no memory for it.
-
-    Raises:
-        ConfigError: the images are too small for the discriminator.
-    """
+    """The footprint of training on images of this size; allocates no memory for it."""
     with torch.device("meta"):
         refiner = Refiner(
             channels, config.width, config.blocks, config.kernel, config.output_activation
@@ -57,7 +53,6 @@ def footprint(config: TrainConfig, height: int, width: int, channels: int) -> Fo
         discriminator = Discriminator(
             channels, config.discriminator, config.adversarial, (height, width)
         )
-    discriminator.map_size((height, width))
     counts = [sum(p.numel() for p in net.parameters()) for net in (refiner, discriminator)]
     weights = sum(counts) * FLOAT32
     value = FLOAT32 // 2 if config.amp else FLOAT32
