@@ -1,0 +1,140 @@
+"""What a training run leaves behind, what it refuses, and what it says."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tiny import TINY, tiny_config, tiny_data
+
+from simgan.engine import session as session_module
+from simgan.engine.errors import ConfigError, DataError, DeviceMemoryError
+from simgan.engine.refiner import Refiner
+from simgan.engine.trainer import resume, train
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Images this small are computed faster by one thread than by two that wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+class Listener:
+    """Keeps everything that an observer is told."""
+
+    def __init__(self) -> None:
+        self.phases: list[tuple[str, int, int]] = []
+        self.ticks: list[dict[str, float]] = []
+        self.said: list[str] = []
+
+    def phase(self, name: str, total: int, done: int) -> None:
+        self.phases.append((name, total, done))
+
+    def tick(self, metrics: dict[str, float]) -> None:
+        self.ticks.append(metrics)
+
+    def message(self, text: str) -> None:
+        self.said.append(text)
+
+    def warning(self, text: str) -> None:
+        self.said.append("Warning: " + text)
+
+
+def test_a_run_leaves_weights_metrics_samples_and_its_settings(tmp_path: Path) -> None:
+    result = train(tiny_config(tmp_path, tensorboard=True))
+    assert result.steps == 6
+    assert result.run == tmp_path / "run"
+    assert result.checkpoint.name == "step-00000006"
+    assert {path.name for path in (result.run / "samples").iterdir()} == {
+        "step-00000004.png",
+        "step-00000006.png",
+    }
+    assert json.loads((result.run / "config.json").read_bytes())["steps"] == 6
+    assert set(result.metrics) >= {"refiner_loss", "discriminator_loss", "images_per_s"}
+    image = torch.zeros(2, 1, 24, 28)
+    assert Refiner.load(result.run)(image).shape == image.shape
+
+
+def test_an_observer_hears_every_phase_and_tick(tmp_path: Path) -> None:
+    listener = Listener()
+    train(tiny_config(tmp_path), observer=listener)
+    assert listener.phases == [
+        ("pretrain-refiner", 3, 0),
+        ("pretrain-discriminator", 2, 0),
+        ("train", 6, 0),
+    ]
+    assert [tick["step"] for tick in listener.ticks] == [2, 3, 2, 2, 4, 6]
+    assert any("lambda_reg 0.3 (losses: sum over" in text for text in listener.said)
+
+
+def test_the_same_seed_gives_the_same_run_and_another_seed_another(tmp_path: Path) -> None:
+    weights = []
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        result = train(tiny_config(tmp_path / name, seed=seed))
+        weights.append((result.checkpoint / "refiner.safetensors").read_bytes())
+    assert weights[0] == weights[1]
+    assert weights[0] != weights[2]
+
+
+def test_the_callers_random_numbers_are_left_alone(tmp_path: Path) -> None:
+    before = torch.get_rng_state()
+    train(tiny_config(tmp_path, steps=1))
+    assert torch.get_rng_state().equal(before)
+
+
+def test_training_lowers_the_regularization_before_step_one(tmp_path: Path) -> None:
+    listener = Listener()
+    changes = {"pretrain_refiner_steps": 60, "log_every": 20, "steps": 0, "lr": 0.01}
+    train(tiny_config(tmp_path, **changes), observer=listener)
+    change = [tick["self_regularization"] for tick in listener.ticks[:3]]
+    assert change[2] < 0.5 * change[0]
+
+
+def test_a_finished_run_resumes_to_the_same_result(tmp_path: Path) -> None:
+    first = train(tiny_config(tmp_path))
+    again = resume(first.run)
+    assert (again.steps, again.checkpoint) == (first.steps, first.checkpoint)
+
+
+def test_no_steps_at_all_still_leave_a_run(tmp_path: Path) -> None:
+    none = {"steps": 0, "pretrain_refiner_steps": 0, "pretrain_discriminator_steps": 0}
+    assert train(tiny_config(tmp_path, **none)).checkpoint.name == "step-00000000"
+
+
+@pytest.mark.parametrize("missing", ["synthetic", "real"])
+def test_one_of_two_sets_is_not_enough(tmp_path: Path, missing: str) -> None:
+    values: dict[str, Any] = {**TINY, **tiny_data(tmp_path / "data"), "out": str(tmp_path / "run")}
+    values[missing] = None
+    with pytest.raises(ConfigError, match=f"--{missing} is missing"):
+        train(values)
+    assert not (tmp_path / "run").exists()
+
+
+def test_data_that_is_not_there_leaves_no_run_folder(tmp_path: Path) -> None:
+    config = tiny_config(tmp_path, synthetic=str(tmp_path / "nowhere.npz"))
+    with pytest.raises(DataError, match=r"nowhere\.npz"):
+        train(config)
+    assert not (tmp_path / "run").exists()
+
+
+def test_running_out_of_memory_is_said_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(session_module, "refiner_step", full)
+    with pytest.raises(DeviceMemoryError, match="batch 4 does not fit into the memory of cpu"):
+        train(tiny_config(tmp_path))
+
+
+def test_numbered_runs_are_made_below_the_root(in_tmp: Path) -> None:
+    values = {**TINY, **tiny_data(in_tmp / "data"), "steps": 1}
+    assert train(values).run == Path("runs/0001-gaze")
+    assert train(values).run == Path("runs/0002-gaze")
+    assert resume("runs/0001-gaze", steps=2).steps == 2
