@@ -31,3 +31,4 @@ def command(file: str, output: str | None, output_activation: Literal["tanh", "n
         f"(channels {shape.channels}, width {shape.width}, blocks {shape.blocks}, "
         f"kernel {shape.kernel})"
     )
+    click.echo(f"next: simgan-engine refine --checkpoint {found.path} --input IMAGES --output DIR")

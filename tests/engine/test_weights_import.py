@@ -128,7 +128,8 @@ def test_the_command_says_what_it_found(tmp_path: Path) -> None:
     path = saved(tmp_path, foreign(Refiner(width=4, blocks=1)))
     result = CliRunner().invoke(command, [str(path)], catch_exceptions=False)
     target = path.with_suffix(".safetensors")
-    assert result.output == (
-        f"wrote {target}: refiner of 341 parameters (channels 1, width 4, blocks 1, kernel 3)\n"
-    )
+    assert result.output.splitlines() == [
+        f"wrote {target}: refiner of 341 parameters (channels 1, width 4, blocks 1, kernel 3)",
+        f"next: simgan-engine refine --checkpoint {target} --input IMAGES --output DIR",
+    ]
     assert Refiner.load(target).shape.width == 4
