@@ -3,7 +3,9 @@
 Reduction, everywhere: sum over patches and pixels, mean over the images of the batch.
 """
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -97,7 +99,8 @@ def _exported(path: Path, device: torch.device) -> FeatureTransform:
     if not path.is_file():
         raise ConfigError(f"feature_transform: {path} does not exist")
     try:
-        network: nn.Module = torch.export.load(path).module()
+        with _tensors_only():
+            network: nn.Module = torch.export.load(path).module()
     except Exception as error:
         # torch.export.load raises a dozen unrelated classes for a foreign file.
         raise ConfigError(
@@ -107,6 +110,21 @@ def _exported(path: Path, device: torch.device) -> FeatureTransform:
     for parameter in network.parameters():
         parameter.requires_grad_(False)
     return network
+
+
+@contextmanager
+def _tensors_only() -> Iterator[None]:
+    """torch.export.load falls back to unpickling whatever a file holds; inside, it refuses to."""
+    name = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
+    before = os.environ.get(name)
+    os.environ[name] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
 
 
 def effective_lambda(lambda_reg: float, pixels: int, patches: int) -> float:

@@ -1,6 +1,9 @@
 """Feature transforms psi and the loss scale; the reduction itself is in conformance/test_3."""
 
+import io
 import math
+import os
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -101,3 +104,29 @@ def test_the_effective_lambda_is_that_of_two_means() -> None:
     loss = refiner_loss(logits, refined, torch.zeros_like(refined), 0.3, identity)
     means = loss.realism / patches + effective_lambda(0.3, pixels, patches) * refined.mean()
     torch.testing.assert_close(loss.total / patches, means)
+
+
+class Gadget:
+    """Unpickling it leaves a file behind."""
+
+    def __init__(self, canary: Path) -> None:
+        self.canary = canary
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.system, (f"touch {self.canary}",)
+
+
+def test_a_pickle_inside_a_network_file_is_refused_and_never_runs(tmp_path: Path) -> None:
+    sound, planted, canary = tmp_path / "a.pt2", tmp_path / "b.pt2", tmp_path / "canary"
+    program = torch.export.export(torch.nn.Conv2d(1, 2, 3), (torch.rand(2, 1, 8, 8),))
+    torch.export.save(program, sound)
+    gadget = io.BytesIO()
+    torch.save((Gadget(canary),), gadget)
+    with zipfile.ZipFile(sound) as source, zipfile.ZipFile(planted, "w") as target:
+        for name in source.namelist():
+            inputs = name.endswith("sample_inputs/model.pt")
+            target.writestr(name, gadget.getvalue() if inputs else source.read(name))
+    with pytest.raises(ConfigError, match="is not a torch.export program"):
+        feature_transform(str(planted), CPU)
+    assert not canary.exists()
+    feature_transform(str(sound), CPU)
