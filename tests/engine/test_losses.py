@@ -126,7 +126,7 @@ def test_a_pickle_inside_a_network_file_is_refused_and_never_runs(tmp_path: Path
         for name in source.namelist():
             inputs = name.endswith("sample_inputs/model.pt")
             target.writestr(name, gadget.getvalue() if inputs else source.read(name))
-    with pytest.raises(ConfigError, match="is not a torch.export program"):
+    with pytest.raises(ConfigError, match=r"is not a torch\.export program"):
         feature_transform(str(planted), CPU)
     assert not canary.exists()
     feature_transform(str(sound), CPU)
