@@ -122,9 +122,8 @@ def discriminator_step(
         refined = torch.cat((current, history.sample(half).to(current.dtype)))
     images = players.precision.images(torch.cat((refined, real)))
     with players.precision.autocast():
-        refined_logits, real_logits = players.run_discriminator(images).split(
-            (refined.shape[0], real.shape[0])
-        )
+        logits = players.run_discriminator(images)
+        refined_logits, real_logits = logits[: refined.shape[0]], logits[refined.shape[0] :]
         loss = discriminator_loss(refined_logits, real_logits, players.backend)
     _update(players.optimizer_d, players.scaler_d, loss)
     if history is not None:

@@ -13,7 +13,7 @@ from simgan.engine.config import to_dict, train_config
 from simgan.engine.observer import Observer
 from simgan.engine.refiner import Refiner, refiner_header
 from simgan.engine.refining import RefineResult, refine
-from simgan.engine.refining_forward import steady_threads
+from simgan.engine.refining.forward import steady_threads
 
 
 def random_refiner(channels: int = 1, **shape: Any) -> Refiner:

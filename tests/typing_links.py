@@ -1,4 +1,4 @@
-"""Makes build/typing/simgan/{cli,engine,kernels}, links through which static tools see the namespace."""
+"""Makes build/typing/simgan/{cli,engine,kernels}: links that show static tools the namespace."""
 
 from pathlib import Path
 

@@ -207,9 +207,11 @@ def to_unit(
     value_range: tuple[float, float],
 ) -> Tensor:
     """Stored values to float [N, C, H, W]: `value_range` linearly to [-1, 1], clamped."""
+    eight_bit = stored.dtype == torch.uint8
     if stored.dtype == torch.int16:
         stored = stored.to(torch.int32) & 0xFFFF
     low, high = value_range
     x = stored.permute(0, 3, 1, 2).to(torch.float32)
     x = (x - low).mul_(2.0 / (high - low)).sub_(1.0)
-    return x.clamp_(-1.0, 1.0) if (low, high) != (0.0, 255.0) else x
+    covers_dtype = eight_bit and (low, high) == (0.0, 255.0)
+    return x if covers_dtype else x.clamp_(-1.0, 1.0)

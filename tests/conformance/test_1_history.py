@@ -1,4 +1,4 @@
-"""Bug 1 of public implementations: the history of refined images is dead, partial, or swaps pixels."""
+"""Bug 1 of public implementations: the history is dead, partial, or swaps pixels."""
 
 import numpy as np
 import pytest
@@ -66,8 +66,8 @@ def test_replaced_slots_are_uniform() -> None:
     for _ in range(rounds):
         counts[history.draw_slots(4).numpy()] += 1
     expected = rounds * 4 / 16
-    # Each count is a sum of Bernoulli(1/4); the statistic has 15 degrees of freedom (p = 0.999 at 37.7),
-    # scaled by the variance of drawing without replacement.
+    # Each count is a sum of Bernoulli(1/4). The statistic has 15 degrees of freedom (p = 0.999 at
+    # 37.7), scaled by the variance of drawing without replacement.
     chi2 = ((counts - expected) ** 2 / (expected * (1 - 4 / 16))).sum() * 15 / 16
     assert chi2 < 37.7
 

@@ -1,4 +1,4 @@
-"""Bug 2: logits [N, 2, h, w] reshaped with view(-1, 2), which pairs neighbouring pixels of one class."""
+"""Bug 2: logits [N, 2, h, w] seen as view(-1, 2), which pairs neighbouring pixels of one class."""
 
 import math
 
@@ -21,7 +21,9 @@ def by_hand(logits: torch.Tensor, target: int) -> float:
 
 
 def test_loss_of_an_asymmetric_map_equals_loops() -> None:
-    logits = torch.randn(3, 2, 4, 7, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    logits = torch.randn(
+        3, 2, 4, 7, generator=torch.Generator().manual_seed(0), dtype=torch.float64
+    )
     for target in (REAL, REFINED):
         expected = by_hand(logits, target)
         assert math.isclose(float(patch_cross_entropy(logits, target)), expected, rel_tol=1e-12)

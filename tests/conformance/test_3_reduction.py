@@ -1,4 +1,4 @@
-"""Bug 3: "sum over patches" in the comment, a mean in the code; the effective lambda is then anything."""
+"""Bug 3: "sum over patches" in the comment, a mean in the code; lambda is then anything."""
 
 import torch
 
@@ -39,7 +39,9 @@ def test_loss_of_a_batch_does_not_depend_on_its_size() -> None:
     logits = torch.randn(2, 2, 3, 4, generator=generator, dtype=torch.float64)
     x = torch.randn(2, 1, 5, 5, generator=generator, dtype=torch.float64)
     one = refiner_loss(logits, x, 0.5 * x, 0.3, identity)
-    four = refiner_loss(logits.repeat(4, 1, 1, 1), x.repeat(4, 1, 1, 1), 0.5 * x.repeat(4, 1, 1, 1), 0.3, identity)
+    four = refiner_loss(
+        logits.repeat(4, 1, 1, 1), x.repeat(4, 1, 1, 1), 0.5 * x.repeat(4, 1, 1, 1), 0.3, identity
+    )
     torch.testing.assert_close(one.total, four.total)
 
 

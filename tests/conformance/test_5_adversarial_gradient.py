@@ -71,14 +71,19 @@ def test_refiner_update_makes_the_discriminator_call_its_images_real() -> None:
 def test_discriminator_update_lowers_its_own_loss() -> None:
     game = players()
     game.optimizer_d.param_groups[0]["lr"] = 1e-3
-    losses = [float(discriminator_step(game, images(0), images(1))["discriminator_loss"]) for _ in range(6)]
+    losses = [
+        float(discriminator_step(game, images(0), images(1))["discriminator_loss"])
+        for _ in range(6)
+    ]
     assert losses[-1] < losses[0]
 
 
 def test_half_of_the_discriminators_refined_images_come_from_the_history() -> None:
     game = players(history=8)
     seen: list[torch.Tensor] = []
-    game.discriminator.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach().clone()))
+    game.discriminator.register_forward_pre_hook(
+        lambda _, inputs: seen.append(inputs[0].detach().clone())
+    )
     old = torch.full((8, 1, 24, 28), 0.123)
     assert game.history is not None
     game.history.push(old)

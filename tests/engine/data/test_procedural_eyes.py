@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from simgan.engine.config import DataPolicy
-from simgan.engine.data import eye_geometry
-from simgan.engine.data.eye_camera import blur, downsample, photograph, texture
-from simgan.engine.data.eye_looks import LOOK_DRAWS, draw_looks
-from simgan.engine.data.eye_random import normals, raw_draws, uniforms
-from simgan.engine.data.eye_shading import shade
-from simgan.engine.data.procedural_eyes import (
+from simgan.engine.data.procedural_eyes.camera import blur, downsample, photograph, texture
+from simgan.engine.data.procedural_eyes.looks import LOOK_DRAWS, draw_looks
+from simgan.engine.data.procedural_eyes.philox import normals, raw_draws, uniforms
+from simgan.engine.data.procedural_eyes.shading import shade
+from simgan.engine.data.procedural_eyes.source import (
     KINDS,
     PARAMETER_DRAWS,
     ProceduralEyes,
+    geometry,
     parse_location,
 )
 from simgan.engine.errors import DataError
@@ -128,14 +128,14 @@ def test_gaze_follows_from_the_pupil_offset():
 
 
 def test_pupil_center_is_exact_for_a_known_shape():
-    shapes = eye_geometry.draw_shapes(np.full((1, eye_geometry.SHAPE_DRAWS), 0.5, np.float32))
+    shapes = geometry.draw_shapes(np.full((1, geometry.SHAPE_DRAWS), 0.5, np.float32))
     pitch, yaw = np.full((1, 1, 1), 0.2, np.float32), np.full((1, 1, 1), -0.3, np.float32)
-    x, y, z = eye_geometry.gaze_in_image(pitch, yaw)
+    x, y, z = geometry.gaze_in_image(pitch, yaw)
     shapes = replace(shapes, pitch=pitch, yaw=yaw, gaze_x=x, gaze_y=y, gaze_z=z)
     depth = np.sqrt(14.5**2 - 7.1**2)
     expected = [27 + depth * np.cos(0.2) * np.sin(-0.3), 17 + 1 - depth * np.sin(0.2)]
-    assert eye_geometry.pupil_centers(shapes, 35, 55)[0] == pytest.approx(expected, abs=1e-4)
-    twice = eye_geometry.pupil_centers(shapes, 70, 110)[0]
+    assert geometry.pupil_centers(shapes, 35, 55)[0] == pytest.approx(expected, abs=1e-4)
+    twice = geometry.pupil_centers(shapes, 70, 110)[0]
     assert twice + 0.5 == pytest.approx(2 * (np.array(expected) + 0.5), abs=1e-4)
 
 
@@ -148,7 +148,7 @@ def test_positive_yaw_looks_right_and_positive_pitch_looks_up():
 
 
 def test_upper_lid_follows_pitch():
-    shapes = eye_geometry.draw_shapes(np.random.default_rng(0).random((500, 16), np.float32))
+    shapes = geometry.draw_shapes(np.random.default_rng(0).random((500, 16), np.float32))
     correlation = np.corrcoef(shapes.pitch.ravel(), shapes.upper_height.ravel())[0, 1]
     assert correlation > 0.8
 
@@ -156,7 +156,7 @@ def test_upper_lid_follows_pitch():
 def test_both_kinds_have_the_same_label_distribution():
     gazes = [ProceduralEyes(kind, 4000, seed=9).labels["gaze"] for kind in KINDS]
     grid = np.linspace(-0.7, 0.7, 57)
-    for axis, limit in enumerate((eye_geometry.PITCH_LIMIT, eye_geometry.YAW_LIMIT)):
+    for axis, limit in enumerate((geometry.PITCH_LIMIT, geometry.YAW_LIMIT)):
         both = [np.sort(gaze[:, axis]) for gaze in gazes]
         shares = [np.searchsorted(values, grid) / 4000 for values in both]
         # Kolmogorov-Smirnov: 0.0436 is exceeded once in 1,000 draws of equal distributions.
@@ -181,7 +181,7 @@ def test_noise_is_standard_and_uniforms_fill_their_range():
 
 
 def test_looks_and_shapes_fit_into_the_reserved_words():
-    assert eye_geometry.SHAPE_DRAWS + LOOK_DRAWS <= PARAMETER_DRAWS
+    assert geometry.SHAPE_DRAWS + LOOK_DRAWS <= PARAMETER_DRAWS
 
 
 def test_downsampling_is_the_mean_of_a_block():
@@ -191,9 +191,9 @@ def test_downsampling_is_the_mean_of_a_block():
 
 def test_the_scene_and_the_photograph_stay_float32():
     words = raw_draws(0, 1, range(2), 4000)
-    shapes = eye_geometry.draw_shapes(uniforms(words[:, : eye_geometry.SHAPE_DRAWS]))
+    shapes = geometry.draw_shapes(uniforms(words[:, : geometry.SHAPE_DRAWS]))
     looks = draw_looks(True, uniforms(words[:, 100 : 100 + LOOK_DRAWS]))
-    fields = eye_geometry.eye_fields(shapes, 35, 55)
+    fields = geometry.eye_fields(shapes, 35, 55)
     grain = texture(normals(words), 35, 55)
     scene = downsample(shade(shapes, fields, looks, grain))
     photo = photograph(scene, looks, normals(words[:, :1925]).reshape(2, 35, 55))

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from simgan.engine.data.eye_geometry import SUPERSAMPLE, Array
-from simgan.engine.data.eye_looks import EyeLooks
+from simgan.engine.data.procedural_eyes.geometry import SUPERSAMPLE, Array
+from simgan.engine.data.procedural_eyes.looks import EyeLooks
 
 COARSE_CELL = 12  # samples between the lattice points of coarse texture
 FINE_CELL = 2

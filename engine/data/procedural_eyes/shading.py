@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from simgan.engine.data.eye_geometry import SUPERSAMPLE, Array, EyeFields, EyeShapes
-from simgan.engine.data.eye_looks import EyeLooks
+from simgan.engine.data.procedural_eyes.geometry import SUPERSAMPLE, Array, EyeFields, EyeShapes
+from simgan.engine.data.procedural_eyes.looks import EyeLooks
 
 
 def bump(distance: Array) -> Array:

@@ -15,13 +15,13 @@ from tiny_refine import (
 )
 from torch import Tensor
 
-from simgan.engine import refining_forward
 from simgan.engine.errors import DeviceMemoryError
 from simgan.engine.observer import SilentObserver
 from simgan.engine.precision import Precision
 from simgan.engine.refiner import Refiner
-from simgan.engine.refining_forward import RefiningForward, from_unit, steady_threads, upload
-from simgan.engine.tiling import forward_tiled, tiles
+from simgan.engine.refining import forward as refining_forward
+from simgan.engine.refining.forward import RefiningForward, from_unit, steady_threads, upload
+from simgan.engine.refining.tiling import forward_tiled, tiles
 
 
 class _Heard(SilentObserver):

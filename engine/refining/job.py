@@ -20,9 +20,9 @@ from simgan.engine.data.sources import open_source
 from simgan.engine.errors import DiskError, Interrupted
 from simgan.engine.observer import Observer, SilentObserver
 from simgan.engine.precision import Precision, pick_device, repeatable
-from simgan.engine.refining_forward import RefiningForward, steady_threads
-from simgan.engine.refining_pipeline import Pipeline, Ticks, finished
-from simgan.engine.refining_weights import (
+from simgan.engine.refining.forward import RefiningForward, steady_threads
+from simgan.engine.refining.pipeline import Pipeline, Ticks, finished
+from simgan.engine.refining.weights import (
     Weights,
     find_input,
     find_output,

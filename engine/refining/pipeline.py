@@ -17,7 +17,7 @@ from simgan.engine.data.refined_manifest import Entry
 from simgan.engine.data.sinks import Sink, input_digest
 from simgan.engine.data.source import Source
 from simgan.engine.observer import Observer
-from simgan.engine.refining_forward import Pending, RefiningForward
+from simgan.engine.refining.forward import Pending, RefiningForward
 
 CHUNK = 32  # images per task: small ones decode in microseconds
 MOST_WAITING_BYTES = 512 * 2**20  # decoded pixels that may wait for the network

@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simgan.engine.config import DataPolicy
-from simgan.engine.data import eye_camera, eye_geometry, eye_shading
-from simgan.engine.data.eye_looks import LOOK_DRAWS, draw_looks
-from simgan.engine.data.eye_random import normals, raw_draws, uniforms
+from simgan.engine.data.procedural_eyes import camera, geometry, shading
+from simgan.engine.data.procedural_eyes.looks import LOOK_DRAWS, draw_looks
+from simgan.engine.data.procedural_eyes.philox import normals, raw_draws, uniforms
 from simgan.engine.data.source import Source
 from simgan.engine.errors import DataError
 
@@ -78,7 +78,7 @@ class ProceduralEyes(Source):
             if not low <= value <= high:
                 raise DataError(f"{name} of procedural eyes must be {low} to {high}, got {value}")
         location = f"{SCHEME}{kind}?count={count}&seed={seed}"
-        if (height, width) != (eye_geometry.MODEL_HEIGHT, eye_geometry.MODEL_WIDTH):
+        if (height, width) != (geometry.MODEL_HEIGHT, geometry.MODEL_WIDTH):
             location += f"&height={height}&width={width}"
         super().__init__(location, None, policy or DataPolicy())
         self.kind = kind
@@ -121,31 +121,33 @@ class ProceduralEyes(Source):
     def _words(self, indices: Sequence[int], length: int) -> NDArray[np.uint64]:
         return raw_draws(self.seed, KINDS.index(self.kind), indices, length)
 
-    def _shapes(self, words: NDArray[np.uint64]) -> eye_geometry.EyeShapes:
-        return eye_geometry.draw_shapes(uniforms(words[:, : eye_geometry.SHAPE_DRAWS]))
+    def _shapes(self, words: NDArray[np.uint64]) -> geometry.EyeShapes:
+        return geometry.draw_shapes(uniforms(words[:, : geometry.SHAPE_DRAWS]))
 
     def _labels(self) -> dict[str, NDArray[np.float32]]:
-        shapes = self._shapes(self._words(self.items, eye_geometry.SHAPE_DRAWS))
+        shapes = self._shapes(self._words(self.items, geometry.SHAPE_DRAWS))
         gaze = np.stack([shapes.pitch[:, 0, 0], shapes.yaw[:, 0, 0]], axis=1)
-        pupils = eye_geometry.pupil_centers(shapes, self.height, self.width)
+        pupils = geometry.pupil_centers(shapes, self.height, self.width)
         return {"gaze": gaze, "pupil_center": pupils}
 
     def _draw(self, indices: Sequence[int]) -> Images:
         """Images uint8 [len(indices), height, width, C]."""
-        camera = self.kind == "camera"
-        grain = eye_camera.texture_draws(self.height, self.width) if camera else 0
-        pixels = self.height * self.width if camera else 0
+        photographed = self.kind == "camera"
+        grain = camera.texture_draws(self.height, self.width) if photographed else 0
+        pixels = self.height * self.width if photographed else 0
         words = self._words(indices, PARAMETER_DRAWS + grain + pixels)
         shapes = self._shapes(words)
-        look_words = words[:, eye_geometry.SHAPE_DRAWS : eye_geometry.SHAPE_DRAWS + LOOK_DRAWS]
-        looks = draw_looks(camera, uniforms(look_words))
-        fields = eye_geometry.eye_fields(shapes, self.height, self.width)
+        look_words = words[:, geometry.SHAPE_DRAWS : geometry.SHAPE_DRAWS + LOOK_DRAWS]
+        looks = draw_looks(photographed, uniforms(look_words))
+        fields = geometry.eye_fields(shapes, self.height, self.width)
         noise = normals(words[:, PARAMETER_DRAWS:])
-        texture = eye_camera.texture(noise[:, :grain], self.height, self.width) if camera else None
-        light = eye_camera.downsample(eye_shading.shade(shapes, fields, looks, texture))
-        if camera:
+        texture = (
+            camera.texture(noise[:, :grain], self.height, self.width) if photographed else None
+        )
+        light = camera.downsample(shading.shade(shapes, fields, looks, texture))
+        if photographed:
             sensor = noise[:, grain:].reshape(light.shape)
-            light = eye_camera.photograph(light, looks, sensor)
+            light = camera.photograph(light, looks, sensor)
         gray = np.clip(light, 0, 1) * 255 + 0.5
         return gray.astype(np.uint8)[..., None].repeat(self._channels(), axis=-1)
 

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from simgan.engine.data.batches import to_unit
 from simgan.engine.errors import CheckpointError, DeviceMemoryError
 from simgan.engine.failpoints import failpoint
-from simgan.engine.host_memory import free_memory, is_out_of_memory
 from simgan.engine.precision import Precision
-from simgan.engine.tiling import MIN_TILE, forward_tiled
+from simgan.engine.refining.host_memory import free_memory, is_out_of_memory
+from simgan.engine.refining.tiling import MIN_TILE, forward_tiled
 
 # On a CPU more pixels at once gain nothing: 58 images/s were measured at 64 of 35x55, and 44 to 52
 # at 128 to 512.

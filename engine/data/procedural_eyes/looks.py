@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from simgan.engine.data.eye_geometry import Array, between
+from simgan.engine.data.procedural_eyes.geometry import Array, between
 
 Range = tuple[float, float]
 
