@@ -158,3 +158,13 @@ def test_a_run_with_a_rollback_that_is_killed_ends_like_one_that_was_not(
     assert zygote.run(train=parts, plants=[nan, ["kill_after", "train", 7]])[0] == -9
     assert zygote.run(resume=[parts["out"], None], plants=[nan])[0] == 0
     assert final_state(Path(parts["out"])) == final_state(Path(whole["out"]))
+
+
+def test_no_row_of_metrics_stands_twice_after_a_rollback(
+    zygote: Zygote, quick_folder: Path
+) -> None:
+    values = settings(quick_folder, steps=8, checkpoint_every=4, log_every=1)
+    nan = ["nan_loss", "refiner", "train", [7], [0]]
+    assert zygote.run(train=values, plants=[nan])[0] == 0
+    trained = [row["step"] for row in rows(Path(values["out"])) if row["phase"] == "train"]
+    assert trained == [1, 2, 3, 4, 5, 6, 7, 8]
