@@ -10,6 +10,7 @@ from rich.table import Table
 from simgan.cli import words
 
 COLUMNS = 100
+BUSY = 0.5  # load per core above which other programs disturb the times
 Row = Mapping[str, Any]
 NETWORKS = {
     "refine": "refine: R(x) of one batch",
@@ -52,15 +53,17 @@ def _print_header(header: Row, console: Console) -> None:
     hardware = [gpu, header["cpu"], f"{header['threads']} threads"]
     versions = [f"{name} {header[name]}" for name in ("torch", "triton", "python")]
     backends = ", ".join(f"{op} {name}" for op, name in header["backends"].items())
-    load = f", load {header['load'][0]:.1f}" if header["load"] else ""
+    load = header["load_before"]
     rows = [
-        ("hardware", ", ".join(filter(None, hardware)) + load),
+        ("hardware", ", ".join(filter(None, hardware))),
         ("software", ", ".join([f"simgan-engine {header['simgan-engine']}", *versions])),
         ("commit", f"{header['commit'] or 'unknown'}, {header['date']}"),
         ("command", header["command"]),
         ("precision", header["precision"] + (", --quick: small sizes" if header["quick"] else "")),
         ("backends", backends),
     ]
+    if load is not None and load > BUSY * header["cores"]:
+        rows.append(("busy", f"load {load:.1f} before the start: trust the ratios, not the times"))
     console.print(words.table(rows), soft_wrap=True)
 
 

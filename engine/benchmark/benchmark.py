@@ -36,9 +36,10 @@ def run_benchmark(plan: Plan, say: Say = lambda text: None) -> dict[str, Any]:
         torch.set_num_threads(plan.threads)
     try:
         scene = build_scene(plan)
+        head = header(plan, scene.precision)  # before the work: its load is that of others
         cases = [row for name in plan.cases for row in RUNNERS[name](scene, say)]
         return {
-            "header": header(plan, scene.precision),
+            "header": head,
             "cases": cases,
             "summary": summary(str(scene.device), cases),
         }
