@@ -202,7 +202,10 @@ class TrainConfig:
         False, "Bitwise repeatable: same machine, versions and thread count.", group="Performance"
     )
     backend: str | None = setting(
-        None, "Backend of the fused operations.", group="Performance", metavar="NAME"
+        None,
+        "Backend of the fused operations: reference, cpp, triton, cuda, or OP=NAME,...",
+        group="Performance",
+        metavar="NAME",
     )
 
     log_every: int = setting(50, "Steps between lines of metrics.", group="Output", low=1)
@@ -291,7 +294,10 @@ class RefineConfig:
     compile: bool = setting(False, "torch.compile the refiner.", group="Performance")
     deterministic: bool = setting(False, "Bitwise repeatable on this machine.", group="Performance")
     backend: str | None = setting(
-        None, "Backend of the fused operations.", group="Performance", metavar="NAME"
+        None,
+        "Backend of the fused operations: reference, cpp, triton, cuda, or OP=NAME,...",
+        group="Performance",
+        metavar="NAME",
     )
     data: DataPolicy = field(default_factory=DataPolicy)
 

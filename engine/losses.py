@@ -4,9 +4,10 @@ Reduction, everywhere: sum over patches and pixels, mean over the images of the 
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import torch
@@ -16,6 +17,7 @@ from simgan.engine.errors import ConfigError
 from simgan.kernels import REAL, REFINED, patch_cross_entropy, self_regularization
 
 FeatureTransform = Callable[[Tensor], Tensor]
+AUTOMATIC: Mapping[str, str] = MappingProxyType({})  # no backend is asked for
 
 
 class RefinerLoss(NamedTuple):
@@ -32,32 +34,35 @@ def refiner_loss(
     synthetic: Tensor,  # [N, C, H, W]
     lambda_reg: float,
     psi: FeatureTransform,
-    backend: str | None = None,
+    backends: Mapping[str, str] = AUTOMATIC,
 ) -> RefinerLoss:
     """Eq. 4: -log(1 - D) of every patch, plus lambda l1(psi(refined) - psi(synthetic))."""
-    realism = patch_cross_entropy(logits, REAL, backend=backend)
-    regularization = regularization_loss(refined, synthetic, psi, backend)
+    realism = patch_cross_entropy(logits, REAL, backend=backends.get("patch_cross_entropy"))
+    regularization = regularization_loss(refined, synthetic, psi, backends)
     return RefinerLoss(realism + lambda_reg * regularization, realism, regularization)
 
 
 def regularization_loss(
-    refined: Tensor, synthetic: Tensor, psi: FeatureTransform, backend: str | None = None
+    refined: Tensor,
+    synthetic: Tensor,
+    psi: FeatureTransform,
+    backends: Mapping[str, str] = AUTOMATIC,
 ) -> Tensor:
     """l1(psi(refined) - psi(synthetic)): the second term of Eq. 4, without lambda."""
     with torch.no_grad():
         target = psi(synthetic)
-    return self_regularization(psi(refined), target, backend=backend)
+    return self_regularization(psi(refined), target, backend=backends.get("self_regularization"))
 
 
 def discriminator_loss(
     refined_logits: Tensor,  # [N, 2, h, w]
     real_logits: Tensor,  # [M, 2, h, w]
-    backend: str | None = None,
+    backends: Mapping[str, str] = AUTOMATIC,
 ) -> Tensor:
     """Eq. 2: -log D of refined images, -log(1 - D) of real ones; D is P(REFINED)."""
-    return patch_cross_entropy(refined_logits, REFINED, backend=backend) + patch_cross_entropy(
-        real_logits, REAL, backend=backend
-    )
+    backend = backends.get("patch_cross_entropy")
+    refined_loss = patch_cross_entropy(refined_logits, REFINED, backend=backend)
+    return refined_loss + patch_cross_entropy(real_logits, REAL, backend=backend)
 
 
 def identity(x: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""What --device, --amp, --channels-last and --deterministic mean."""
+"""What --device, --amp, --channels-last, --backend and --deterministic mean."""
 
 import os
 from collections.abc import Iterator
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from simgan.engine.errors import ConfigError
+from simgan.kernels.dispatch import BACKENDS, requested_backends, resolve_backend
 
 
 def pick_device(text: str) -> torch.device:
@@ -92,6 +93,26 @@ def cpu_computes_bf16() -> bool:
     return any(
         capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")
     )
+
+
+def pick_backends(text: str | None, precision: Precision) -> dict[str, str]:
+    """The backend asked for of each op; a bare name asks it of every op that has it.
+
+    Args:
+        text: `--backend`, in the language of SIMGAN_BACKEND: NAME or OP=NAME, comma-separated.
+        precision: device and dtype it must work on.
+    Raises:
+        ConfigError: the name is unknown, or that backend cannot run here.
+    """
+    try:
+        asked = requested_backends(text)
+        for op in BACKENDS:
+            dtype = torch.float32 if op == "history_replace" else precision.amp_dtype
+            sample = torch.empty(0, device=precision.device, dtype=dtype or torch.float32)
+            resolve_backend(op, asked.get(op), sample)
+    except ValueError as error:
+        raise ConfigError(str(error), fix="See 'simgan-engine doctor'.") from error
+    return asked
 
 
 @contextmanager

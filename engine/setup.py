@@ -17,7 +17,7 @@ from simgan.engine.history import HistoryBuffer
 from simgan.engine.losses import effective_lambda, feature_transform
 from simgan.engine.metrics import MetricSums
 from simgan.engine.observer import Observer
-from simgan.engine.precision import Precision, pick_device
+from simgan.engine.precision import Precision, pick_backends, pick_device
 from simgan.engine.refiner import Refiner
 from simgan.engine.run_state import Training
 from simgan.engine.signals import StopRequest
@@ -114,15 +114,26 @@ def _check_pair(arrays: Arrays) -> None:
         )
 
 
-def build_training(config: TrainConfig, arrays: Arrays, observer: Observer) -> Training:
-    """Networks, optimizers, history, batches and metrics of a fresh run."""
+def hardware(config: TrainConfig) -> tuple[Precision, dict[str, str]]:
+    """Device, arithmetic and backends that the settings ask for.
+
+    Raises:
+        ConfigError: this machine does not have them.
+    """
     device = pick_device(config.device)
     precision = Precision.choose(device, amp=config.amp, channels_last=config.channels_last)
+    return precision, pick_backends(config.backend, precision)
+
+
+def build_training(config: TrainConfig, arrays: Arrays, observer: Observer) -> Training:
+    """Networks, optimizers, history, batches and metrics of a fresh run."""
+    precision, backends = hardware(config)
+    device = precision.device
     if config.amp and precision.amp_dtype is None:
         observer.warning(
             "--amp: this CPU does not compute in bf16; training in float32, which is faster here"
         )
-    players = _players(config, arrays.synthetic, precision)
+    players = _players(config, arrays.synthetic, precision, backends)
     training = Training(
         config,
         players,
@@ -134,7 +145,9 @@ def build_training(config: TrainConfig, arrays: Arrays, observer: Observer) -> T
     return training
 
 
-def _players(config: TrainConfig, array: ImageArray, precision: Precision) -> Players:
+def _players(
+    config: TrainConfig, array: ImageArray, precision: Precision, backends: dict[str, str]
+) -> Players:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         refiner = Refiner(
@@ -143,7 +156,7 @@ def _players(config: TrainConfig, array: ImageArray, precision: Precision) -> Pl
             config.blocks,
             config.kernel,
             config.output_activation,
-            config.backend,
+            backends.get("residual_block"),
         )
         discriminator = Discriminator(
             array.channels, config.discriminator, config.adversarial, (array.height, array.width)
@@ -168,7 +181,7 @@ def _players(config: TrainConfig, array: ImageArray, precision: Precision) -> Pl
         config.lambda_reg,
         history,
         feature_transform(config.feature_transform, precision.device),
-        config.backend,
+        backends,
     )
     if config.compile:
         players.compile()

@@ -1,6 +1,6 @@
 """One optimizer update of the refiner or of the discriminator, without waiting for the device."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -30,6 +30,7 @@ class Players:
         run_refiner, run_discriminator: what is called forward: the networks, or their compiled
             versions.
         scaler_r, scaler_d: loss scalers, active for fp16 only.
+        backends: op to the backend asked for; the other ops choose the best available.
         history: None when the run keeps no history.
     """
 
@@ -41,7 +42,7 @@ class Players:
     lambda_reg: float
     history: HistoryBuffer | None = None
     psi: FeatureTransform = identity
-    backend: str | None = None
+    backends: Mapping[str, str] = field(default_factory=dict)
     run_refiner: Callable[[Tensor], Tensor] = field(init=False)
     run_discriminator: Callable[[Tensor], Tensor] = field(init=False)
     scaler_r: torch.amp.GradScaler = field(init=False)
@@ -67,7 +68,7 @@ def pretrain_refiner_step(players: Players, synthetic: Tensor) -> Metrics:
     """
     with players.precision.autocast():
         refined = players.run_refiner(synthetic)
-        loss = regularization_loss(refined, synthetic, players.psi, players.backend)
+        loss = regularization_loss(refined, synthetic, players.psi, players.backends)
     _update(players.optimizer_r, players.scaler_r, loss)
     return {
         "refiner_loss": loss.detach(),
@@ -87,7 +88,7 @@ def refiner_step(players: Players, synthetic: Tensor) -> Metrics:
         refined = players.run_refiner(synthetic)
         logits = players.run_discriminator(refined)
         loss = refiner_loss(
-            logits, refined, synthetic, players.lambda_reg, players.psi, players.backend
+            logits, refined, synthetic, players.lambda_reg, players.psi, players.backends
         )
     _update(players.optimizer_r, players.scaler_r, loss.total)
     _freeze(players.discriminator, False)
@@ -124,10 +125,10 @@ def discriminator_step(
     with players.precision.autocast():
         logits = players.run_discriminator(images)
         refined_logits, real_logits = logits[: refined.shape[0]], logits[refined.shape[0] :]
-        loss = discriminator_loss(refined_logits, real_logits, players.backend)
+        loss = discriminator_loss(refined_logits, real_logits, players.backends)
     _update(players.optimizer_d, players.scaler_d, loss)
     if history is not None:
-        history.push(current[:half], players.backend)
+        history.push(current[:half], players.backends.get("history_replace"))
     return {
         "discriminator_loss": loss.detach(),
         "d_accuracy_real": accuracy(real_logits, REAL),

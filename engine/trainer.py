@@ -24,7 +24,7 @@ from simgan.engine.precision import repeatable
 from simgan.engine.run_folder import RunFolder
 from simgan.engine.run_state import Place, check_state
 from simgan.engine.session import Session
-from simgan.engine.setup import absolute_paths, build_training, load_arrays
+from simgan.engine.setup import absolute_paths, build_training, hardware, load_arrays
 from simgan.engine.signals import stop_on_signals
 
 
@@ -68,6 +68,7 @@ def train(
     config = absolute_paths(config)
     observer = observer or SilentObserver()
     with stop_on_signals() as stop, repeatable(config.deterministic, torch.get_num_threads()):
+        hardware(config)  # before the images are read, which may take long
         arrays = load_arrays(config, observer, stop)
         training = build_training(config, arrays, observer)
         run = RunFolder.create(config, root)

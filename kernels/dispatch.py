@@ -136,7 +136,17 @@ def _check_op(op: str) -> None:
         raise ValueError(f"op must be one of {', '.join(BACKENDS)}, got {op!r}")
 
 
-def _from_variable(op: str, variable: str) -> str | None:
+def requested_backends(text: str | None) -> dict[str, str]:
+    """What a request in the language of SIMGAN_BACKEND asks of each op; other ops are left out.
+
+    Raises:
+        ValueError: it names an unknown op or backend.
+    """
+    asked = {op: _from_variable(op, text or "", "backend") for op in BACKENDS}
+    return {op: name for op, name in asked.items() if name is not None}
+
+
+def _from_variable(op: str, variable: str, source: str = "SIMGAN_BACKEND") -> str | None:
     """What SIMGAN_BACKEND asks of this op; None leaves the choice open."""
     known = {name for names in BACKENDS.values() for name in names}
     general = special = None
@@ -144,12 +154,10 @@ def _from_variable(op: str, variable: str) -> str | None:
         target, separator, name = request.rpartition("=")
         if separator and target not in BACKENDS:
             raise ValueError(
-                f"SIMGAN_BACKEND must name one of the ops {', '.join(BACKENDS)}, got {target!r}"
+                f"{source} must name one of the ops {', '.join(BACKENDS)}, got {target!r}"
             )
         if name not in known:
-            raise ValueError(
-                f"SIMGAN_BACKEND must name one of {', '.join(sorted(known))}, got {name!r}"
-            )
+            raise ValueError(f"{source} must name one of {', '.join(sorted(known))}, got {name!r}")
         if not separator:
             general = name
         elif target == op:

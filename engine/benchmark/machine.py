@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from simgan.engine.benchmark.plan import Plan
-from simgan.engine.precision import Precision
+from simgan.engine.precision import Precision, pick_backends
 from simgan.engine.run_folder import environment
 from simgan.kernels.dispatch import BACKENDS, resolve_backend
 from simgan.kernels.native import native
@@ -115,8 +115,11 @@ def _nvidia_smi(field: str) -> str | None:
 
 def _backends(requested: str | None, precision: Precision) -> dict[str, str]:
     """Which implementation of each op runs in the networks' cases."""
+    asked = pick_backends(requested, precision)
     narrow = torch.empty(0, device=precision.device, dtype=precision.amp_dtype or torch.float32)
     return {
-        op: resolve_backend(op, requested, narrow.float() if op == "history_replace" else narrow)
+        op: resolve_backend(
+            op, asked.get(op), narrow.float() if op == "history_replace" else narrow
+        )
         for op in BACKENDS
     }

@@ -27,7 +27,7 @@ from simgan.kernels import (
     residual_block,
     self_regularization,
 )
-from simgan.kernels.dispatch import TRITON, available_backends, resolve_backend
+from simgan.kernels.dispatch import TRITON, available_backends, requested_backends, resolve_backend
 
 PLAIN = "torch eager"
 FORWARD, BOTH = "forward", "forward+backward"
@@ -154,7 +154,8 @@ def _mode(operation: Operation, scene: Scene, mode: str, say: Say) -> list[Row]:
     backends = available_backends(operation.name, scene.device.type)
     if scene.device.type == "cpu":
         backends = [name for name in backends if name != TRITON]  # its interpreter times nothing
-    chosen = resolve_backend(operation.name, scene.plan.config.backend, operation.inputs[0])
+    asked = requested_backends(scene.plan.config.backend).get(operation.name)
+    chosen = resolve_backend(operation.name, asked, operation.inputs[0])
     calls: dict[str, Callable[..., Tensor]] = {PLAIN: operation.plain}
     calls |= {name: _on(operation.ours, name) for name in backends}
     results = {name: _results(call, operation.inputs, mode) for name, call in calls.items()}

@@ -14,6 +14,7 @@ from simgan.engine.data.source import Source
 from simgan.engine.data.value_range import refuse_undeclared
 from simgan.engine.durable import digest
 from simgan.engine.errors import CheckpointError, ConfigError
+from simgan.engine.precision import Precision, pick_backends, pick_device
 from simgan.engine.refiner import Refiner, load_refiner_file
 from simgan.engine.run_folder import RunFolder, latest_run
 
@@ -111,7 +112,11 @@ def find_weights(config: RefineConfig) -> Weights:
         run = (RunFolder.open(config.run) if config.run is not None else latest_run()).path
         place = run
     file = verified_file(place, "refiner.safetensors")
-    refiner = load_refiner_file(file, config.backend)
+    precision = Precision.choose(
+        pick_device(config.device), amp=config.amp, channels_last=config.channels_last
+    )
+    backends = pick_backends(config.backend, precision)
+    refiner = load_refiner_file(file, backends.get("residual_block"))
     state = _state_beside(file)
     trained = train_config(state["config"]) if "config" in state else None
     return Weights(
