@@ -1,4 +1,4 @@
-"""Bug 7 of public implementations: what comes after a resume is not what would have come."""
+"""Bug 8 of public implementations: what comes after a resume is not what would have come."""
 
 import json
 from collections.abc import Iterator
