@@ -173,12 +173,12 @@ def _is_locked(path: Path) -> bool:
 def _files(path: Path) -> dict[str, Any]:
     command_file = path / "command.txt"
     started = time.localtime((path / "config.json").stat().st_mtime)
+    names = [file.parent.name for file in (path / "checkpoints").glob("*/manifest.json")]
     grid = max((path / "samples").glob("*.png"), default=None)
-    folders = (path / "checkpoints").glob("*/manifest.json")
     return {
         "command": command_file.read_text().strip() if command_file.is_file() else "unknown",
         "started": time.strftime("%Y-%m-%d %H:%M", started),
-        "checkpoints": sorted(file.parent.name for file in folders),
+        "checkpoints": sorted(name for name in names if name[0] != "." and ".bad" not in name),
         "samples": None if grid is None else str(grid),
     }
 

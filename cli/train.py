@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from simgan.engine.observer import Observer
     from simgan.engine.trainer import RunResult
 
-WITH_RESUME = ("resume", "steps", "as_json", "quiet", "verbose")
+WITH_RESUME = ("resume", "steps", "feature_transform", "as_json", "quiet", "verbose")
 
 
 @click.command("train", cls=settings.SettingsCommand, epilog=settings.EPILOG)
@@ -56,7 +56,7 @@ def command(
     work: _Resumed | _Started
     if resume is not None:
         _refuse_other_settings(ctx)
-        work = _Resumed(Path(resume), params["steps"])
+        work = _Resumed(Path(resume), params["steps"], params["feature_transform"])
     else:
         resolved = settings.resolve(TrainConfig, params)
         if dry_run:
@@ -101,14 +101,20 @@ class _Started:
 class _Resumed:
     """A run that goes on, to its own number of steps or another."""
 
-    def __init__(self, path: Path, steps: int | None) -> None:
+    def __init__(self, path: Path, steps: int | None, feature_transform: str | None) -> None:
         self._path = path
         self._steps = steps
+        self._feature_transform = feature_transform
 
     def run(self, view: "Observer") -> "RunResult":
         from simgan.engine.trainer import resume
 
-        return resume(RunFolder.open(self._path).path, steps=self._steps, observer=view)
+        return resume(
+            RunFolder.open(self._path).path,
+            steps=self._steps,
+            feature_transform=self._feature_transform,
+            observer=view,
+        )
 
     def folder(self) -> Path | None:
         return self._path

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from simgan.engine.history import HistoryBuffer
     from simgan.engine.refiner import Refiner
     from simgan.engine.refining import RefineResult, refine
-    from simgan.engine.trainer import RunResult, train
+    from simgan.engine.trainer import RunResult, resume, train
 
 _HOME = {
     "DataPolicy": "simgan.engine.config",
@@ -34,6 +34,7 @@ _HOME = {
     "RefineResult": "simgan.engine.refining",
     "refine": "simgan.engine.refining",
     "RunResult": "simgan.engine.trainer",
+    "resume": "simgan.engine.trainer",
     "train": "simgan.engine.trainer",
 }
 
@@ -49,6 +50,7 @@ __all__ = [
     "open_source",
     "refine",
     "refine_config",
+    "resume",
     "train",
     "train_config",
 ]

@@ -79,7 +79,11 @@ def train(
 
 
 def resume(
-    path: str | Path, *, steps: int | None = None, observer: Observer | None = None
+    path: str | Path,
+    *,
+    steps: int | None = None,
+    feature_transform: str | None = None,
+    observer: Observer | None = None,
 ) -> RunResult:
     """Continue a run exactly where its newest complete checkpoint stands.
 
@@ -88,6 +92,8 @@ def resume(
     Args:
         path: the run folder.
         steps: a new T, to train longer than the run was meant to.
+        feature_transform: the .pt2 file of the run, if it has one: such a file can run code, so a
+            run folder alone is not trusted to name it.
         observer: is told of progress.
     Raises:
         CheckpointError: there is no run, no readable checkpoint, or the data has changed.
@@ -100,6 +106,7 @@ def resume(
         clean_leftovers(run.path, run.checkpoints, run.samples, run.debug)
         checkpoint = None if run.untouched() else _newest(run, observer)
         config = _longer(run, run.config(), steps)
+        _refuse_unnamed_network(config, feature_transform)
         threads = torch.get_num_threads()
         if checkpoint is not None:
             _check_settings(config, checkpoint.state["config"], observer)
@@ -110,6 +117,15 @@ def resume(
             session = Session(training, run, observer, stop, start=checkpoint)
             observer.message(_resuming(run, checkpoint))
             return _finish(session)
+
+
+def _refuse_unnamed_network(config: TrainConfig, named: str | None) -> None:
+    wanted = config.feature_transform
+    if wanted.endswith(".pt2") and (named is None or Path(named).resolve() != Path(wanted)):
+        raise CheckpointError(
+            f"the run's feature transform is a file that can run code: {wanted}",
+            fix=f"If you trust it, name it: --resume RUN --feature-transform {wanted}",
+        )
 
 
 def _newest(run: RunFolder, observer: Observer) -> Checkpoint:

@@ -55,7 +55,10 @@ def resumed(monkeypatch: pytest.MonkeyPatch, in_tmp: Path) -> list[tuple[str, in
     seen: list[tuple[str, int | None]] = []
     finished_run(Path("runs/0001-demo"))
 
-    def resume(path: Path, *, steps: int | None, observer: Observer) -> RunResult:
+    def resume(
+        path: Path, *, steps: int | None, feature_transform: str | None, observer: Observer
+    ) -> RunResult:
+        assert feature_transform is None
         seen.append((str(path), steps))
         return finished_run(Path(path))
 

@@ -10,7 +10,7 @@ import torch
 from tiny import TINY, tiny_config, tiny_data
 
 from simgan.engine import session as session_module
-from simgan.engine.errors import ConfigError, DataError, DeviceMemoryError
+from simgan.engine.errors import CheckpointError, ConfigError, DataError, DeviceMemoryError
 from simgan.engine.refiner import Refiner
 from simgan.engine.trainer import resume, train
 
@@ -138,3 +138,17 @@ def test_numbered_runs_are_made_below_the_root(in_tmp: Path) -> None:
     assert train(values).run == Path("runs/0001-gaze")
     assert train(values).run == Path("runs/0002-gaze")
     assert resume("runs/0001-gaze", steps=2).steps == 2
+
+
+def test_a_run_is_not_trusted_to_name_a_file_that_can_run_code(tmp_path: Path) -> None:
+    network = torch.nn.Conv2d(1, 2, 3)
+    shapes = ({0: torch.export.Dim("batch")},)
+    program = torch.export.export(network, (torch.rand(4, 1, 24, 28),), dynamic_shapes=shapes)
+    psi = tmp_path / "psi.pt2"
+    torch.export.save(program, psi)
+    run = train(tiny_config(tmp_path, feature_transform=str(psi), steps=2)).run
+    with pytest.raises(CheckpointError, match=r"can run code: .*psi\.pt2"):
+        resume(run, steps=3)
+    with pytest.raises(CheckpointError, match="can run code"):
+        resume(run, steps=3, feature_transform=str(tmp_path / "other.pt2"))
+    assert resume(run, steps=3, feature_transform=str(psi)).steps == 3
