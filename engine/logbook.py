@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 
 from simgan.engine.durable import disk_error
+from simgan.engine.errors import DiskError
 from simgan.engine.failpoints import failpoint
 
 _NOT_PLOTTED = ("phase", "step")
@@ -59,7 +61,7 @@ class Logbook:
         """Append one row; `row["step"]` is the global step.
 
         Raises:
-            DiskError: the disk is full.
+            DiskError: the disk is full; TensorBoard's files end there, they cannot be mended.
         """
         line = (json.dumps(dict(row)) + "\n").encode()
         before = self.offset
@@ -70,20 +72,35 @@ class Logbook:
         except OSError as error:
             self.cut(before)  # half a line would spoil the next one too
             raise disk_error(error, self.path) from error
-        if self._board is not None:
-            for name, value in row.items():
-                if name not in _NOT_PLOTTED and isinstance(value, int | float):
-                    self._board.add_scalar(f"{row['phase']}/{name}", value, row["step"])
+        for name, value in row.items():
+            if name not in _NOT_PLOTTED and isinstance(value, int | float):
+                self._plot(f"{row['phase']}/{name}", value, row["step"])
+
+    def _plot(self, tag: str, value: float, step: int) -> None:
+        self._on_board(lambda board: board.add_scalar(tag, value, step))
 
     def image(self, name: str, image: Tensor, step: int) -> None:
-        """Show an image [H, W, 3] uint8 in TensorBoard."""
-        if self._board is not None:
-            self._board.add_image(name, image, step, dataformats="HWC")
+        """Show an image [H, W, 3] uint8 in TensorBoard.
+
+        Raises:
+            DiskError: the disk is full.
+        """
+        self._on_board(lambda board: board.add_image(name, image, step, dataformats="HWC"))
 
     def close(self) -> None:
-        """Flush TensorBoard's files."""
-        if self._board is not None:
-            self._board.close()
+        """Flush TensorBoard's files, as far as the disk lets them."""
+        with suppress(DiskError):
+            self._on_board(lambda board: board.close())
+
+    def _on_board(self, act: Callable[[Any], None]) -> None:
+        """Do something to TensorBoard's writer; one that failed fails at everything after."""
+        if self._board is None:
+            return
+        try:
+            act(self._board)
+        except OSError as error:
+            self._board = None
+            raise disk_error(error, self.path.parent / "tensorboard") from error
 
 
 def _summary_writer(folder: Path, purge_step: int | None) -> Any:

@@ -202,7 +202,10 @@ class Session:
             self.observer.warning(
                 f"cannot write the sample grid of step {step:,}: {error.strerror}"
             )
-        self._logbook.image("samples", image_tensor(grid), step)
+        try:
+            self._logbook.image("samples", image_tensor(grid), step)
+        except DiskError as error:
+            self.observer.warning(f"{error.what}. Training continues.")
 
     def _save(self, *, last: bool = False) -> None:
         """Write a checkpoint; a full disk is told and survived, but not thrice nor at the end."""

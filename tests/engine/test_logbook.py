@@ -1,5 +1,6 @@
 """metrics.jsonl: one row a line, cut back on resume, never half a row."""
 
+import errno
 import json
 from pathlib import Path
 from typing import Any
@@ -72,3 +73,33 @@ def test_tensorboard_gets_the_numbers_of_each_phase(tmp_path: Path) -> None:
     (found,) = events.Scalars("train/loss")
     assert (found.step, found.value) == (3, 0.25)
     assert events.Tags()["scalars"] == ["train/loss"]
+
+
+class FullBoard:
+    """TensorBoard's writer once its thread has met a full disk: every call raises that error."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def add_scalar(self, *_: Any) -> None:
+        self.calls += 1
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    add_image = close = add_scalar
+
+
+def test_tensorboard_on_a_full_disk_is_told_once_and_the_rows_go_on(tmp_path: Path) -> None:
+    book = Logbook(tmp_path / "metrics.jsonl")
+    board = book._board = FullBoard()
+    with pytest.raises(DiskError, match="disk full"):
+        book.write({"phase": "train", "step": 1, "loss": 0.5})
+    book.write({"phase": "train", "step": 2, "loss": 0.5})
+    book.close()
+    assert [row["step"] for row in lines(book)] == [1, 2]
+    assert board.calls == 1
+
+
+def test_closing_a_logbook_on_a_full_disk_hides_no_other_error(tmp_path: Path) -> None:
+    book = Logbook(tmp_path / "metrics.jsonl")
+    book._board = FullBoard()
+    book.close()
