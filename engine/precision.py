@@ -1,9 +1,10 @@
 """What --device, --amp, --channels-last, --backend and --deterministic mean."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +31,11 @@ def pick_device(text: str) -> torch.device:
                 fix="Use --device auto or cpu.",
             )
     return device
+
+
+def on_device(device: torch.device) -> AbstractContextManager[object]:
+    """Inside, a GPU is the current one: events and Triton kernels take that, not their tensors'."""
+    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 
 
 @dataclass(frozen=True)
@@ -87,9 +93,15 @@ def _amp_dtype(device: torch.device) -> torch.dtype | None:
     return torch.bfloat16 if cpu_computes_bf16() else None
 
 
+def cpu_capabilities() -> Mapping[str, Any]:
+    """What torch knows about this CPU; nothing where torch is too old to tell."""
+    found: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    return found
+
+
 def cpu_computes_bf16() -> bool:
     """Whether this CPU multiplies bf16 in hardware; emulation is slower than float32."""
-    capabilities = torch.cpu.get_capabilities()
+    capabilities = cpu_capabilities()
     return any(
         capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")
     )

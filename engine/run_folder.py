@@ -190,6 +190,8 @@ def environment() -> dict[str, Any]:
     import numpy
     import torch
 
+    from simgan.engine.precision import cpu_capabilities
+
     try:
         own = version("simgan-engine")
     except PackageNotFoundError:
@@ -201,7 +203,7 @@ def environment() -> dict[str, Any]:
         "numpy": numpy.__version__,
         "cuda": torch.version.cuda,
         "gpu": torch.cuda.get_device_name(0) if torch.cuda.is_available() else None,
-        "cpu": torch.cpu.get_capabilities().get("cpu_name", platform.processor()),
+        "cpu": cpu_capabilities().get("cpu_name", platform.processor()),
         "threads": torch.get_num_threads(),
         "system": platform.platform(),
     }

@@ -20,7 +20,7 @@ from simgan.engine.config import TrainConfig, to_dict, to_json, train_config
 from simgan.engine.durable import replace_file
 from simgan.engine.errors import CheckpointError, ConfigError, DeviceMemoryError
 from simgan.engine.observer import Observer, SilentObserver
-from simgan.engine.precision import repeatable
+from simgan.engine.precision import on_device, pick_device, repeatable
 from simgan.engine.run_folder import RunFolder
 from simgan.engine.run_state import Place, check_state
 from simgan.engine.session import Session
@@ -67,7 +67,11 @@ def train(
         config = train_config(config)
     config = absolute_paths(config)
     observer = observer or SilentObserver()
-    with stop_on_signals() as stop, repeatable(config.deterministic, torch.get_num_threads()):
+    with (
+        stop_on_signals() as stop,
+        repeatable(config.deterministic, torch.get_num_threads()),
+        on_device(pick_device(config.device)),
+    ):
         hardware(config)  # before the images are read, which may take long
         arrays = load_arrays(config, observer, stop)
         training = build_training(config, arrays, observer)
@@ -111,7 +115,7 @@ def resume(
         if checkpoint is not None:
             _check_settings(config, checkpoint.state["config"], observer)
             threads = checkpoint.state["threads"]
-        with repeatable(config.deterministic, threads):
+        with repeatable(config.deterministic, threads), on_device(pick_device(config.device)):
             arrays = load_arrays(config, observer, stop)
             training = build_training(config, arrays, observer)
             session = Session(training, run, observer, stop, start=checkpoint)

@@ -12,6 +12,7 @@ from simgan.engine.benchmark.networks import Say, refine_case, step_case
 from simgan.engine.benchmark.operations import ops_case
 from simgan.engine.benchmark.plan import Plan
 from simgan.engine.benchmark.results import Row
+from simgan.engine.precision import on_device, pick_device
 
 RUNNERS: dict[str, Callable[[Scene, Say], list[Row]]] = {
     "refine": refine_case,
@@ -35,9 +36,10 @@ def run_benchmark(plan: Plan, say: Say = lambda text: None) -> dict[str, Any]:
     if plan.threads is not None:
         torch.set_num_threads(plan.threads)
     try:
-        scene = build_scene(plan)
-        head = header(plan, scene.precision)  # before the work: its load is that of others
-        cases = [row for name in plan.cases for row in RUNNERS[name](scene, say)]
+        with on_device(pick_device(plan.config.device)):
+            scene = build_scene(plan)
+            head = header(plan, scene.precision)  # before the work: its load is that of others
+            cases = [row for name in plan.cases for row in RUNNERS[name](scene, say)]
         return {
             "header": head,
             "cases": cases,

@@ -19,7 +19,7 @@ from simgan.engine.data.source import Source
 from simgan.engine.data.sources import open_source
 from simgan.engine.errors import DiskError, Interrupted
 from simgan.engine.observer import Observer, SilentObserver
-from simgan.engine.precision import Precision, pick_device, repeatable
+from simgan.engine.precision import Precision, on_device, pick_device, repeatable
 from simgan.engine.refining.forward import RefiningForward, steady_threads
 from simgan.engine.refining.pipeline import Pipeline, Ticks, finished
 from simgan.engine.refining.weights import (
@@ -89,7 +89,12 @@ def refine(
     sink = open_sink(source, output, config.format)
     view = progress or SilentObserver()
     device = pick_device(config.device)
-    with repeatable(config.deterministic), steady_threads(device), stop_on_signals() as stop:
+    with (
+        repeatable(config.deterministic),
+        steady_threads(device),
+        on_device(device),
+        stop_on_signals() as stop,
+    ):
         job = _Job(config, weights, source, sink, view, stop)
         try:
             with hold_output(sink), closing(sink):
