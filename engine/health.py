@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 IDENTITY_CHANGE = 1.0 / 255.0  # mean |R(x) - x| in [-1, 1]: half a gray level of 8 bit
-COLLAPSE_SHARE = 0.1  # of the synthetic images' contrast
+COLLAPSE_SHARE = 0.1  # of the synthetic images' contrast or colour
+COLORFUL = 0.02  # deviation between the channels below which a set counts as gray
 SATURATED = 0.995
 BLIND = 0.05
 PATIENCE = 5  # ticks in a row
@@ -28,6 +29,8 @@ class HealthRules:
     def _rules(metrics: Mapping[str, float]) -> list[tuple[str, bool, str]]:
         change = metrics["mean_abs_change"]
         contrast = metrics["refined_contrast"] / max(metrics["synthetic_contrast"], 1e-6)
+        color = metrics.get("synthetic_color", 0.0)
+        color_left = metrics.get("refined_color", 0.0) / max(color, 1e-6)
         real, refined = metrics["d_accuracy_real"], metrics["d_accuracy_refined"]
         return [
             (
@@ -41,6 +44,12 @@ class HealthRules:
                 contrast < COLLAPSE_SHARE,
                 f"refined images are nearly uniform ({contrast:.0%} of the synthetic contrast); "
                 "raise --lambda-reg or lower --lr",
+            ),
+            (
+                "gray",
+                color > COLORFUL and color_left < COLLAPSE_SHARE,
+                f"refined images are nearly gray ({color_left:.0%} of the synthetic colour); "
+                "raise --lambda-reg, unless the real images are gray",
             ),
             (
                 "saturated",

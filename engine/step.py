@@ -146,11 +146,25 @@ def accuracy(logits: Tensor, target: int) -> Tensor:
 def _appearance(refined: Tensor, synthetic: Tensor) -> Metrics:
     """What the health rules and the progress line look at."""
     refined = refined.float()
-    return {
+    looks = {
         "mean_abs_change": (refined - synthetic).abs().mean(),
-        "refined_contrast": refined.std(),
-        "synthetic_contrast": synthetic.std(),
+        "refined_contrast": _contrast(refined),
+        "synthetic_contrast": _contrast(synthetic),
     }
+    if synthetic.shape[1] > 1:
+        looks["refined_color"] = _color(refined)
+        looks["synthetic_color"] = _color(synthetic)
+    return looks
+
+
+def _contrast(images: Tensor) -> Tensor:
+    """Deviation within each channel of each image, averaged: a uniform colour has none."""
+    return images.flatten(2).std(dim=2, correction=0).mean()
+
+
+def _color(images: Tensor) -> Tensor:
+    """Deviation of the channels of a pixel from each other, averaged: gray has none."""
+    return images.std(dim=1, correction=0).mean()
 
 
 def _freeze(network: nn.Module, frozen: bool) -> None:

@@ -1,19 +1,24 @@
 """Health rules: a planted failure speaks once within its patience, a healthy run never."""
 
 import pytest
+import torch
 
 from simgan.engine.health import PATIENCE, HealthRules
+from simgan.engine.step import _appearance
 
 HEALTHY = {
     "mean_abs_change": 0.08,
     "refined_contrast": 0.4,
     "synthetic_contrast": 0.5,
+    "refined_color": 0.1,
+    "synthetic_color": 0.15,
     "d_accuracy_real": 0.7,
     "d_accuracy_refined": 0.65,
 }
 FAILURES = {
     "refiner is identity": {"mean_abs_change": 0.001},
     "refined images are nearly uniform": {"refined_contrast": 0.01},
+    "refined images are nearly gray": {"refined_color": 0.001},
     "discriminator is always right": {"d_accuracy_real": 1.0, "d_accuracy_refined": 0.999},
     "discriminator calls everything the same": {"d_accuracy_real": 1.0, "d_accuracy_refined": 0.0},
 }
@@ -58,3 +63,32 @@ def test_a_second_spell_is_told_again() -> None:
 
 def test_a_uniform_synthetic_set_is_no_division_by_zero() -> None:
     HealthRules().check({**HEALTHY, "synthetic_contrast": 0.0})
+
+
+def appearance(refined: torch.Tensor, synthetic: torch.Tensor) -> dict[str, float]:
+    """What a refiner update reports of its images, with the discriminator's part added."""
+    found = _appearance(refined, synthetic)
+    return {**HEALTHY, **{name: float(value) for name, value in found.items()}}
+
+
+def warnings_of(metrics: dict[str, float]) -> list[str]:
+    rules = HealthRules()
+    return [words for _ in range(PATIENCE) for words in rules.check(metrics)]
+
+
+def test_one_saturated_colour_everywhere_is_a_collapse() -> None:
+    synthetic = torch.rand(4, 3, 24, 24, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    red = torch.tensor([1.0, -1.0, -1.0]).view(1, 3, 1, 1).expand_as(synthetic)
+    (words,) = warnings_of(appearance(red, synthetic))
+    assert words.startswith("refined images are nearly uniform")
+
+
+def test_colours_that_turn_gray_are_noticed_and_gray_images_are_not() -> None:
+    synthetic = torch.rand(4, 3, 24, 24, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    gray = synthetic.mean(dim=1, keepdim=True) * 1.5
+    (words,) = warnings_of(appearance(gray.expand_as(synthetic), synthetic))
+    assert words.startswith("refined images are nearly gray")
+    gray = synthetic[:, :1]
+    for copies in (1, 3):
+        same = gray.expand(-1, copies, -1, -1)
+        assert warnings_of(appearance(same * 0.5, same)) == []
