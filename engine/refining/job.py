@@ -129,8 +129,10 @@ class _Job:
         identity = self._identity()
         manifest.load(identity, self.source.names)
         self.sink.prepare()
-        workers = self.config.workers
-        done = self.sink.keep(finished(self.source, self.sink, workers))
+        held = finished(self.source, self.sink, self.config.workers, self._asked_to_stop)
+        if self.stop.requested is not None:
+            raise self._interrupted(len(manifest.entries), self.stop.requested)
+        done = self.sink.keep(held)
         self._keep_only(done)
         pipeline = self._pipeline(identity)
         manifest.begin(identity)
@@ -229,9 +231,12 @@ class _Job:
             self.view.message(f"{done:,} of {total:,} already done, continuing")
         self.view.phase("refining", total, done)
 
+    def _asked_to_stop(self) -> bool:
+        return self.stop.requested is not None
+
     def _stopped(self, pipeline: Pipeline) -> bool:
         self._refuse_too_many(pipeline)
-        return self.stop.requested is not None
+        return self._asked_to_stop()
 
     def _refuse_too_many(self, pipeline: Pipeline) -> None:
         problems = [*self.source.skipped, *pipeline.problems]

@@ -222,12 +222,20 @@ class Ticks:
         )
 
 
-def finished(source: Source, sink: Sink, workers: int = 0) -> list[int]:
-    """Indices of the images whose input, output and labels have the manifest's hashes."""
+def finished(
+    source: Source, sink: Sink, workers: int = 0, stopped: Callable[[], bool] = lambda: False
+) -> list[int]:
+    """Indices of the images whose input, output and labels have the manifest's hashes.
+
+    Args:
+        stopped: once true, the images not yet looked at count as not finished.
+    """
     entries = sink.manifest.entries
     listed = [index for index, name in enumerate(source.names) if name in entries]
 
     def check(index: int) -> bool:
+        if stopped():
+            return False
         entry = entries[source.names[index]]
         try:
             return sink.holds(index, entry) and input_digest(source, index) == entry.input

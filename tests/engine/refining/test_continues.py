@@ -2,10 +2,13 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +21,7 @@ from tiny_refine import (
     tree,
 )
 
-from simgan.engine.data.sinks import hold_output, open_sink
+from simgan.engine.data.sinks import hold_output, input_digest, open_sink
 from simgan.engine.data.sources import open_source
 from simgan.engine.errors import DataError, DiskError, Interrupted, LockedError
 
@@ -181,8 +184,6 @@ def test_an_output_in_use_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_signal_keeps_what_is_done(tmp_path: Path) -> None:
-    import signal
-
     class Interrupting(_Words):
         def tick(self, metrics: dict[str, float]) -> None:
             os.kill(os.getpid(), signal.SIGTERM)
@@ -196,6 +197,30 @@ def test_a_signal_keeps_what_is_done(tmp_path: Path) -> None:
     done = sum("name" in json.loads(line) for line in lines)
     assert 0 < done < 12
     assert refine_here(run, source, tmp_path / "out", batch=2).refined == 12 - done
+
+
+def test_a_signal_is_heard_while_the_finished_images_are_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, source = make_run(tmp_path), make_folder(tmp_path / "in", 12)
+    refine_here(run, source, tmp_path / "out")
+    before = tree(tmp_path / "out")
+    looked_at = []
+
+    def interrupting(*arguments: Any) -> str:
+        looked_at.append(arguments)
+        if len(looked_at) == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.2)  # a handler runs in the main thread
+        return input_digest(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("simgan.engine.refining.pipeline.input_digest", interrupting)
+        with pytest.raises(Interrupted, match="stopping after 12 of 12 images"):
+            refine_here(run, source, tmp_path / "out", workers=1)
+    assert len(looked_at) == 1
+    assert tree(tmp_path / "out") == before
+    assert refine_here(run, source, tmp_path / "out").refined == 0
 
 
 class _Once(_Words):
