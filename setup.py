@@ -1,5 +1,6 @@
 """Maps the folders of the repository to the namespace `simgan`; CMake builds the native core."""
 
+import importlib
 import os
 import shutil
 import subprocess
@@ -39,24 +40,33 @@ class NativeError(Exception):
     """The native module could not be built; the message is one line."""
 
 
+def _program(name: str, folder: str) -> str:
+    """cmake or ninja: of the Python package of that name, else the one on PATH."""
+    try:
+        return str(Path(getattr(importlib.import_module(name), folder)) / name)
+    except ModuleNotFoundError as error:
+        found = shutil.which(name)
+        if found is None:
+            raise NativeError(f"the build requirement {name} was missing at install") from error
+        return found
+
+
 def _run_cmake(mode: str, tree: Path) -> None:
     """Configure and build in `tree`, which keeps its objects from one install to the next."""
     compilers = [os.environ.get("CXX", "").split(" ")[0], "c++", "g++", "clang++"]
     if not any(name and shutil.which(name) for name in compilers):
         raise NativeError("no C++ compiler found at install")
     try:
-        import cmake
-        import ninja
         import pybind11
     except ModuleNotFoundError as error:
-        raise NativeError(f"the build requirement {error.name} was missing at install") from error
-    program = str(Path(cmake.CMAKE_BIN_DIR) / "cmake")
+        raise NativeError("the build requirement pybind11 was missing at install") from error
+    program, ninja = _program("cmake", "CMAKE_BIN_DIR"), _program("ninja", "BIN_DIR")
     configure = [
         program,
         *("-S", str(ROOT), "-B", str(tree), "-G", "Ninja"),
         f"-DSIMGAN_NATIVE={mode}",
         # An isolated build has new paths every time; the cached ones must give way.
-        f"-DCMAKE_MAKE_PROGRAM={Path(ninja.BIN_DIR) / 'ninja'}",
+        f"-DCMAKE_MAKE_PROGRAM={ninja}",
         f"-Dpybind11_DIR={pybind11.get_cmake_dir()}",
         f"-DPython_EXECUTABLE={sys.executable}",
     ]
