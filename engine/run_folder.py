@@ -28,7 +28,7 @@ class RunFolder:
     """Paths and files of one run.
 
     config.json, environment.json, command.txt, metrics.jsonl, samples/, checkpoints/,
-    tensorboard/, LOCK.
+    tensorboard/, LOCK; data-problems.jsonl where images were left out, debug/ after a rollback.
     """
 
     def __init__(self, path: Path) -> None:
@@ -37,6 +37,7 @@ class RunFolder:
         self.samples = path / "samples"
         self.metrics = path / "metrics.jsonl"
         self.debug = path / "debug"
+        self.problems = path / "data-problems.jsonl"
 
     @classmethod
     def create(cls, config: TrainConfig, root: str | Path = RUNS) -> "RunFolder":

@@ -1,6 +1,7 @@
 """Builds the moving parts of a run from its settings: images, networks, optimizers, history."""
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ from simgan.engine.data.batches import Batches
 from simgan.engine.data.packing import ImageArray, pack
 from simgan.engine.data.sources import open_source
 from simgan.engine.discriminator import Discriminator
+from simgan.engine.durable import replace_file
 from simgan.engine.errors import ConfigError, DataError, Interrupted
 from simgan.engine.history import HistoryBuffer
 from simgan.engine.losses import effective_lambda, feature_transform
@@ -19,6 +21,7 @@ from simgan.engine.metrics import MetricSums
 from simgan.engine.observer import Observer
 from simgan.engine.precision import Precision, pick_backends, pick_device
 from simgan.engine.refiner import Refiner
+from simgan.engine.run_folder import RunFolder
 from simgan.engine.run_state import Training
 from simgan.engine.signals import StopRequest
 from simgan.engine.step import Players
@@ -80,17 +83,25 @@ def load_arrays(config: TrainConfig, observer: Observer, stop: StopRequest) -> A
         source = open_source(location, config.data)
         array = pack(source, config.data, progress=watch)
         observer.message(f"{kind}: {describe(array)}")
-        if array.problems:
-            total = len(array.names) + len(array.problems)
-            first = array.problems[0]
-            observer.warning(
-                f"skipped {len(array.problems)} of {total:,} {kind} images "
-                f"({len(array.problems) / total:.2%}), first: {first.name}: {first.reason}"
-            )
         packed.append(array)
     arrays = Arrays(*packed)
     _check_pair(arrays)
     return arrays
+
+
+def list_problems(arrays: Arrays, run: RunFolder, observer: Observer) -> None:
+    """Name the images that were left out in the run's data-problems.jsonl, and say how many."""
+    rows = [
+        {"set": kind, "name": problem.name, "reason": problem.reason}
+        for kind, array in zip(Arrays._fields, arrays, strict=True)
+        for problem in array.problems
+    ]
+    if rows:
+        replace_file(run.problems, "".join(json.dumps(row) + "\n" for row in rows).encode())
+    for kind, array in zip(Arrays._fields, arrays, strict=True):
+        sentence = array.skipped(str(run.problems))
+        if sentence is not None:
+            observer.warning(f"{kind}: {sentence}")
 
 
 def describe(array: ImageArray) -> str:

@@ -24,7 +24,13 @@ from simgan.engine.precision import on_device, pick_device, repeatable
 from simgan.engine.run_folder import RunFolder
 from simgan.engine.run_state import Place, check_state
 from simgan.engine.session import Session
-from simgan.engine.setup import absolute_paths, build_training, hardware, load_arrays
+from simgan.engine.setup import (
+    absolute_paths,
+    build_training,
+    hardware,
+    list_problems,
+    load_arrays,
+)
 from simgan.engine.signals import stop_on_signals
 
 
@@ -78,6 +84,7 @@ def train(
         run = RunFolder.create(config, root)
         with run.lock():
             observer.message(f"run folder {run.path}")
+            list_problems(arrays, run, observer)
             session = Session(training, run, observer, stop)
             return _finish(session)
 
@@ -118,6 +125,7 @@ def resume(
         with repeatable(config.deterministic, threads), on_device(pick_device(config.device)):
             arrays = load_arrays(config, observer, stop)
             training = build_training(config, arrays, observer)
+            list_problems(arrays, run, observer)
             session = Session(training, run, observer, stop, start=checkpoint)
             observer.message(_resuming(run, checkpoint))
             return _finish(session)

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 import torch
-from tiny import TINY, tiny_config, tiny_data
+from PIL import Image
+from tiny import TINY, tiny_config, tiny_data, tiny_images
 
 from simgan.engine import session as session_module
 from simgan.engine.errors import CheckpointError, ConfigError, DataError, DeviceMemoryError
@@ -152,3 +153,23 @@ def test_a_run_is_not_trusted_to_name_a_file_that_can_run_code(tmp_path: Path) -
     with pytest.raises(CheckpointError, match="can run code"):
         resume(run, steps=3, feature_transform=str(tmp_path / "other.pt2"))
     assert resume(run, steps=3, feature_transform=str(psi)).steps == 3
+
+
+def test_images_that_were_left_out_are_listed_in_the_run_and_counted(tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for index, image in enumerate(tiny_images(9, 1)):
+        Image.fromarray(image[:, :, 0]).save(folder / f"{index}.png")
+    (folder / "torn.png").write_bytes((folder / "0.png").read_bytes()[:-30])
+    listener = Listener()
+    data = {"max_bad": 0.2}
+    result = train(tiny_config(tmp_path, real=str(folder), data=data), observer=listener)
+    listing = result.run / "data-problems.jsonl"
+    (row,) = [json.loads(line) for line in listing.read_text().splitlines()]
+    assert (row["set"], row["name"]) == ("real", "torn.png")
+    assert row["reason"]
+    sentence = f"Warning: real: skipped 1 of 10 images (10.0 %), list: {listing}"
+    assert sentence in listener.said
+    resumed = Listener()
+    resume(result.run, steps=8, observer=resumed)
+    assert sentence in resumed.said
