@@ -89,7 +89,9 @@ class Precision:
 
 def _amp_dtype(device: torch.device) -> torch.dtype | None:
     if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+        # Older GPUs emulate bf16, more slowly than float32; their fp16 is fast.
+        computes_bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.bfloat16 if computes_bf16 else torch.float16
     return torch.bfloat16 if cpu_computes_bf16() else None
 
 

@@ -44,7 +44,10 @@ def test_amp_on_a_cpu_is_bf16_where_it_computes_in_it_and_else_float32(
 def test_amp_on_a_gpu_is_bf16_or_fp16_with_a_scaler(
     monkeypatch: pytest.MonkeyPatch, supported: bool, scaler: bool
 ) -> None:
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: supported)
+    def is_bf16_supported(including_emulation: bool = True) -> bool:
+        return supported or including_emulation
+
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", is_bf16_supported)
     chosen = Precision.choose(torch.device("cuda"), amp=True, channels_last=False)
     assert chosen.amp_dtype is (torch.bfloat16 if supported else torch.float16)
     assert chosen.needs_scaler is scaler
