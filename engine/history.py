@@ -1,5 +1,6 @@
 """The history of refined images that keeps the discriminator from forgetting (section 2.3)."""
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -78,7 +79,10 @@ class HistoryBuffer:
         return {"images": self.images[: self.size], "slots": self._slots.get_state()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue from a `state_dict`; the capacity may not have shrunk below its images."""
+        """Continue from a `state_dict`; the capacity may not have shrunk below its images.
+
+        The generator of another kind of device cannot go on; a new one is then seeded by its state.
+        """
         images = state["images"]
         if images.shape[0] > self.capacity or images.shape[1:] != self.images.shape[1:]:
             raise ValueError(
@@ -86,4 +90,9 @@ class HistoryBuffer:
             )
         self.size = images.shape[0]
         self.images[: self.size].copy_(images)
-        self._slots.set_state(state["slots"].cpu())
+        slots = state["slots"].cpu()
+        if slots.shape == self._slots.get_state().shape:
+            self._slots.set_state(slots)
+        else:
+            seed = hashlib.blake2b(slots.numpy().tobytes(), digest_size=7).digest()
+            self._slots.manual_seed(int.from_bytes(seed))

@@ -100,6 +100,7 @@ def snapshot_state(training: Training, metrics_offset: int) -> dict[str, Any]:
         },
         "metrics_offset": metrics_offset,
         "threads": torch.get_num_threads(),
+        "device": training.players.precision.device.type,
         "image": {
             "channels": array.channels,
             "height": array.height,
@@ -151,8 +152,10 @@ def restore(training: Training, checkpoint: Checkpoint) -> None:
         if players.history is not None:
             players.history.load_state_dict(tensors["history"])
         training.metrics.load_state_dict(tensors["metrics"])
-        players.scaler_r.load_state_dict(state["scaler"]["refiner"])
-        players.scaler_d.load_state_dict(state["scaler"]["discriminator"])
+        scalers = {"refiner": players.scaler_r, "discriminator": players.scaler_d}
+        for name, scaler in scalers.items():
+            if state["scaler"][name]:  # empty unless the checkpoint was made in fp16
+                scaler.load_state_dict(state["scaler"][name])
         training.place = Place(PHASES.index(state["phase"]), state["step"], state["attempt"])
         place_data(training, state["position"])
     except (LookupError, RuntimeError, TypeError, ValueError) as error:

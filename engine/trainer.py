@@ -122,7 +122,13 @@ def resume(
         if checkpoint is not None:
             _check_settings(config, checkpoint.state["config"], observer)
             threads = checkpoint.state["threads"]
-        with repeatable(config.deterministic, threads), on_device(pick_device(config.device)):
+        device = pick_device(config.device)
+        if checkpoint is not None and checkpoint.state.get("device") not in (None, device.type):
+            observer.warning(
+                f"the checkpoint was made on {checkpoint.state['device']}, this is {device.type}. "
+                "The result is not that of an uninterrupted run."
+            )
+        with repeatable(config.deterministic, threads), on_device(device):
             arrays = load_arrays(config, observer, stop)
             training = build_training(config, arrays, observer)
             list_problems(arrays, run, observer)

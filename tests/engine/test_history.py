@@ -61,3 +61,15 @@ def test_gradients_do_not_enter_the_history() -> None:
     history = HistoryBuffer(4, SHAPE)
     history.push(torch.ones(2, *SHAPE, requires_grad=True))
     assert not history.images.requires_grad
+
+
+def test_the_generator_of_another_kind_of_device_seeds_a_new_one() -> None:
+    state = {"images": torch.rand(6, 1, 2, 3), "slots": torch.arange(16, dtype=torch.uint8)}
+    drawn = []
+    for seed in (1, 2):
+        history = HistoryBuffer(6, (1, 2, 3), seed=seed)
+        history.load_state_dict(state)
+        drawn.append(history.draw_slots(6).tolist())
+    other = HistoryBuffer(6, (1, 2, 3))
+    other.load_state_dict({**state, "slots": state["slots"] + 1})
+    assert drawn[0] == drawn[1] != other.draw_slots(6).tolist()

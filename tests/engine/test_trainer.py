@@ -173,3 +173,16 @@ def test_images_that_were_left_out_are_listed_in_the_run_and_counted(tmp_path: P
     resumed = Listener()
     resume(result.run, steps=8, observer=resumed)
     assert sentence in resumed.said
+
+
+def test_a_run_from_another_kind_of_device_goes_on_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshot = session_module.snapshot_state
+    gpu = {"device": "cuda", "scaler": {"refiner": {}, "discriminator": {}}}
+    with monkeypatch.context() as patch:
+        patch.setattr(session_module, "snapshot_state", lambda *its: {**snapshot(*its), **gpu})
+        result = train(tiny_config(tmp_path))
+    listener = Listener()
+    assert resume(result.run, steps=8, observer=listener).steps == 8
+    assert any("was made on cuda, this is cpu" in text for text in listener.said)
