@@ -1,14 +1,18 @@
 """Training on a GPU does what training on a CPU does."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from tiny import tiny_config
+from tiny import tiny_config, tiny_images
 
+from simgan.engine.data.batches import Batches
+from simgan.engine.data.packing import ImageArray
 from simgan.engine.trainer import RunResult, resume, train
 
 pytestmark = [
@@ -70,6 +74,33 @@ def test_resume_on_cuda_is_exact(tmp_path: Path) -> None:
         assert found.keys() == expected.keys()
         for key, tensor in expected.items():
             assert found[key].equal(tensor), f"{name}: {key}"
+
+
+def test_a_run_from_a_gpu_goes_on_without_one(tmp_path: Path) -> None:
+    run = train(tiny_config(tmp_path, device="cuda")).run
+    settings = json.loads((run / "config.json").read_bytes())
+    (run / "config.json").write_text(json.dumps({**settings, "device": "cpu"}))
+    assert resume(run, steps=8).steps == 8
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_streamed_batches_on_cuda_are_the_resident_ones_of_a_cpu(dtype: type[np.generic]) -> None:
+    """Through pinned memory that is used again while copies are under way."""
+    images = tiny_images(64, 4).astype(dtype) * (257 if dtype is np.uint16 else 1)
+    limits = (0.0, float(np.iinfo(dtype).max))
+    array = ImageArray(images, [str(i) for i in range(64)], {}, limits, "print", "npz", "here")
+    devices = {"cpu": True, "cuda": False}
+    resident, streamed = (
+        Batches(array, seed=3, name="real", device=torch.device(device), resident=kept)
+        for device, kept in devices.items()
+    )
+    try:
+        found = [streamed.next(size) for size in [16, 8] * 40]
+        for images_found in found:
+            expected = resident.next(len(images_found))
+            assert torch.allclose(images_found.cpu(), expected, rtol=0, atol=1e-6)
+    finally:
+        streamed.close()
 
 
 @pytest.mark.parametrize(
