@@ -44,11 +44,6 @@ class Logbook:
             self._board = _summary_writer(tensorboard, purge_step)
 
     @property
-    def has_tensorboard(self) -> bool:
-        """Whether TensorBoard files are being written."""
-        return self._board is not None
-
-    @property
     def offset(self) -> int:
         """Bytes written so far."""
         return self.path.stat().st_size

@@ -63,11 +63,6 @@ def match_labels(
     return match
 
 
-def all_finite(values: Any) -> bool:
-    """Whether every number of a label is finite; JSON and CSV both let NaN through."""
-    return bool(np.isfinite(np.asarray(values, np.float64)).all())
-
-
 def read_table(
     path: Path, names: Sequence[str]
 ) -> tuple[dict[str, NDArray[Any]], dict[int, str], list[str]]:

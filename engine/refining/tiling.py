@@ -39,7 +39,7 @@ def forward_tiled(
     Each tile is read with a border of (receptive_field - 1) / 2 pixels, which is cut off again. At
     the true borders of the image there is nothing to read, so the network pads with zeros exactly
     where it would for the whole image: the result does not depend on `tile`. On a CPU it is the
-    same bit for bit where the convolution is (see `refining_forward.steady_threads`).
+    same bit for bit where the convolution is (see `forward.steady_threads`).
 
     Args:
         network: fully convolutional, stride 1, keeps height and width; accepts strided input.
