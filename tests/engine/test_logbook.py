@@ -64,7 +64,6 @@ def test_a_row_that_does_not_fit_leaves_no_part_of_itself(
 def test_tensorboard_gets_the_numbers_of_each_phase(tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
     book = Logbook(tmp_path / "metrics.jsonl", tensorboard=tmp_path / "board")
-    assert book.has_tensorboard
     book.write({"phase": "train", "step": 3, "loss": 0.25})
     book.close()
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
