@@ -23,6 +23,7 @@ install: $(STAMP)  ## Make .venv with everything in it
 demo: $(STAMP)  ## Train on built-in eyes and refine them; a few minutes on a laptop
 	$(BIN)/simgan-engine train --preset demo --channels-last
 	$(BIN)/simgan-engine refine --channels-last
+	@echo "the program is $(BIN)/simgan-engine; 'source $(BIN)/activate' puts it on the path"
 
 test: $(STAMP)  ## Run the tests
 	$(BIN)/python -m pytest

@@ -1,6 +1,8 @@
 """`simgan-engine inspect`: what a folder or file of images holds, and what would be refused."""
 
 import json
+import re
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +26,8 @@ LEVELS = " .:-=+*#%@"
     "--contact-sheet",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Write a PNG that shows some of the images with their labels.",
+    help="Where the PNG goes that shows some of the images with their labels "
+    "(default: a file in the temporary folder).",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @settings.config_options(DataPolicy)
@@ -36,13 +39,20 @@ def command(path: str, contact_sheet: Path | None, as_json: bool, **params: Any)
     from simgan.engine.inspection import inspect
 
     policy = settings.policy_of(params)
-    report = inspect(path, policy, contact_sheet)
+    sheet = contact_sheet or Path(tempfile.gettempdir(), f"contact-sheet-{_stem(path)}.png")
+    report = inspect(path, policy, sheet)
+    report["contact_sheet"] = str(sheet) if report["count"] else None
     if as_json:
         click.echo(json.dumps(report, indent=2))
         return
     _print(report)
-    if contact_sheet is not None and report["count"]:
-        click.echo(f"contact sheet: {contact_sheet}")
+    if report["count"]:
+        click.echo(f"\ncontact sheet: {sheet}")
+
+
+def _stem(path: str) -> str:
+    """Part of a file name that tells one set from another."""
+    return re.sub(r"\W+", "-", str(Path(path).resolve().name or "images"))
 
 
 def _print(report: dict[str, Any]) -> None:

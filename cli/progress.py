@@ -26,6 +26,7 @@ COLUMNS = {
     "d_accuracy_refined": ("D refined", "{:.0%}"),
     "mean_abs_change": ("mean |R(x)-x|", "{:.4f}"),
 }
+REFINING = "refining"  # the phase that counts images
 SLOW_DATA = 0.1  # share of the time spent waiting for data above which the line says so
 
 
@@ -79,8 +80,10 @@ class PlainProgress:
         """Announce the phase; its first line comes at once."""
         self._phase = (name, total)
         self._last = -math.inf
+        unit = "images" if name == REFINING else "steps"
         from_step = f" from {done:,}" if done else ""
-        self.message(f"{name}: {total:,} steps{from_step}")
+        if total > done:
+            self.message(f"{name}: {total:,} {unit}{from_step}")
 
     def tick(self, metrics: dict[str, float]) -> None:
         """One line, unless the last is younger than a second."""
@@ -140,13 +143,15 @@ class LiveProgress:
 
     def phase(self, name: str, total: int, done: int) -> None:
         """Start a bar below those before."""
+        self._metrics.plain = ""
         self._task = self._bars.add_task(name, total=total, completed=done)
 
     def tick(self, metrics: dict[str, float]) -> None:
         """Move the bar and rewrite the metrics."""
         if self._task is not None:
             self._bars.update(self._task, completed=int(metrics.get("step", 0)))
-        self._metrics.plain = describe(metrics)
+        if any(name in metrics for name in COLUMNS) or not self._metrics.plain:
+            self._metrics.plain = describe(metrics)
 
     def message(self, text: str) -> None:
         """Print the sentence above the bars."""

@@ -51,6 +51,7 @@ def summary(result: "RefineResult") -> dict[str, Any]:
     return {
         "output": str(result.output),
         "manifest": str(result.manifest),
+        "labels": result.labels,
         "count": result.count,
         "refined": result.refined,
         "skipped": [{"name": item.name, "reason": item.reason} for item in result.skipped],
@@ -67,5 +68,5 @@ def _closing(result: "RefineResult") -> str:
     rows = [("output", result.output), ("images", f"{result.count:,}")]
     if result.skipped:
         rows.append(("skipped", f"{len(result.skipped):,}"))
-    rows.append(("manifest", result.manifest))
+    rows += [("labels", result.labels), ("manifest", result.manifest)]
     return f"{done}\n{words.table(rows, indent=2)}"

@@ -10,8 +10,7 @@ import click
 
 from simgan.cli import words
 from simgan.cli.progress import COLUMNS
-from simgan.engine.errors import CheckpointError
-from simgan.engine.run_folder import RUNS, RunFolder, runs
+from simgan.engine.run_folder import RUNS, RunFolder, find_run, runs
 
 TAIL_BYTES = 65_536  # a row of metrics has a few hundred bytes; the last one is in here
 
@@ -78,7 +77,7 @@ def ls(root: str, as_json: bool) -> None:
 @click.argument("name", metavar="RUN")
 def show(name: str, as_json: bool) -> None:
     """Show one run: a path, or its name or number in runs/."""
-    run = read_run(find(name))
+    run = read_run(find_run(name))
     if as_json:
         click.echo(json.dumps(run.to_dict() | _files(run.path), indent=2))
         return
@@ -105,21 +104,6 @@ def show(name: str, as_json: bool) -> None:
         click.echo(f"\n{last}\n{words.table(values, indent=2)}")
     if run.state == "stopped":
         click.echo(f"\ncontinue: simgan-engine train --resume {run.path}")
-
-
-def find(name: str) -> Path:
-    """The run folder that a path, name or number means.
-
-    Raises:
-        CheckpointError: there is none, or more than one.
-    """
-    if (Path(name) / "config.json").is_file():
-        return Path(name)
-    padded = f"{int(name):04d}" if name.isdigit() else name
-    matches = [path for path in runs() if path.name == name or path.name.startswith(padded + "-")]
-    if len(matches) > 1:
-        raise CheckpointError(f"{name} means several runs: {', '.join(p.name for p in matches)}")
-    return matches[0] if matches else RunFolder.open(name).path
 
 
 def read_run(path: Path) -> Run:

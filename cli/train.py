@@ -12,7 +12,7 @@ from simgan.cli import settings, words
 from simgan.cli.failures import crash_reports_in
 from simgan.cli.progress import progress
 from simgan.engine.config import TrainConfig
-from simgan.engine.run_folder import RunFolder, runs
+from simgan.engine.run_folder import find_run, runs
 
 if TYPE_CHECKING:
     from simgan.engine.observer import Observer
@@ -56,7 +56,7 @@ def command(
     work: _Resumed | _Started
     if resume is not None:
         _refuse_other_settings(ctx)
-        work = _Resumed(Path(resume), params["steps"], params["feature_transform"])
+        work = _Resumed(find_run(resume), params["steps"], params["feature_transform"])
     else:
         resolved = settings.resolve(TrainConfig, params)
         if dry_run:
@@ -110,7 +110,7 @@ class _Resumed:
         from simgan.engine.trainer import resume
 
         return resume(
-            RunFolder.open(self._path).path,
+            self._path,
             steps=self._steps,
             feature_transform=self._feature_transform,
             observer=view,

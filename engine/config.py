@@ -235,8 +235,7 @@ class RefineConfig:
 def train_config(values: Mapping[str, Any] | None = None) -> TrainConfig:
     """A TrainConfig from plain values: the preset they name, overridden by the rest.
 
-    Without `preset`, it is `gaze` when data is given and `demo` (the embedded eyes) when not. A
-    preset that is only implied decides nothing about the data: images keep size and channels.
+    Without `preset`, it is `gaze` when data is given and `demo` (the embedded eyes) when not.
 
     Args:
         values: field names to values; `data` may be a mapping of DataPolicy fields.
@@ -247,8 +246,6 @@ def train_config(values: Mapping[str, Any] | None = None) -> TrainConfig:
     check_names(TrainConfig, values)
     merged = {**preset_values(values), **values}
     merged["preset"] = preset_name(values)
-    if isinstance(merged.get("data"), Mapping):
-        merged["data"] = {**preset_values(values).get("data", {}), **merged["data"]}
     return TrainConfig(**_with_policy(merged))
 
 
@@ -264,11 +261,8 @@ def preset_name(values: Mapping[str, Any]) -> str:
 
 
 def preset_values(values: Mapping[str, Any]) -> dict[str, Any]:
-    """What the preset named or implied by `values` sets; `data` maps DataPolicy fields."""
-    preset = dict(PRESETS[preset_name(values)])
-    if values.get("preset") is None:
-        preset.pop("data", None)
-    return preset
+    """What the preset named or implied by `values` sets."""
+    return dict(PRESETS[preset_name(values)])
 
 
 def refine_config(values: Mapping[str, Any] | None = None) -> RefineConfig:

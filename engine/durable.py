@@ -53,10 +53,11 @@ def replace_file(path: Path, data: bytes) -> None:
 def disk_error(error: OSError, path: Path) -> DiskError:
     """The sentence for a failed write: disk full and the space left, or the system's reason."""
     if error.errno in DISK_FULL:
-        stat = os.statvfs(path if path.is_dir() else path.parent)
+        there = next(place for place in (path, *path.absolute().parents) if place.is_dir())
+        stat = os.statvfs(there)
         free = stat.f_bavail * stat.f_frsize
         return DiskError(
-            f"cannot write {path}: disk full ({free / 1e6:,.0f} MB free in {path.parent})",
+            f"cannot write {path}: disk full ({free / 1e6:,.0f} MB free in {there})",
             fix="Free some space and run the same command again.",
         )
     return DiskError(f"cannot write {path}: {error.strerror or error}")

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 
 IDENTITY_CHANGE = 1.0 / 255.0  # mean |R(x) - x| in [-1, 1]: half a gray level of 8 bit
-COLLAPSE_SHARE = 0.1  # of the synthetic images' contrast or colour
+COLLAPSE_SHARE = 0.5  # of the contrast of both image sets
+GRAY_SHARE = 0.1  # of the synthetic images' colour
 COLORFUL = 0.02  # deviation between the channels below which a set counts as gray
-SATURATED = 0.995
+SATURATED = 0.97
 BLIND = 0.05
 PATIENCE = 5  # ticks in a row
 
@@ -28,7 +29,8 @@ class HealthRules:
     @staticmethod
     def _rules(metrics: Mapping[str, float]) -> list[tuple[str, bool, str]]:
         change = metrics["mean_abs_change"]
-        contrast = metrics["refined_contrast"] / max(metrics["synthetic_contrast"], 1e-6)
+        usual = min(metrics["synthetic_contrast"], metrics["real_contrast"])
+        contrast = metrics["refined_contrast"] / max(usual, 1e-6)
         color = metrics.get("synthetic_color", 0.0)
         color_left = metrics.get("refined_color", 0.0) / max(color, 1e-6)
         real, refined = metrics["d_accuracy_real"], metrics["d_accuracy_refined"]
@@ -42,12 +44,12 @@ class HealthRules:
             (
                 "collapse",
                 contrast < COLLAPSE_SHARE,
-                f"refined images are nearly uniform ({contrast:.0%} of the synthetic contrast); "
+                f"refined images lose their contrast ({contrast:.0%} of what both sets have); "
                 "raise --lambda-reg or lower --lr",
             ),
             (
                 "gray",
-                color > COLORFUL and color_left < COLLAPSE_SHARE,
+                color > COLORFUL and color_left < GRAY_SHARE,
                 f"refined images are nearly gray ({color_left:.0%} of the synthetic colour); "
                 "raise --lambda-reg, unless the real images are gray",
             ),

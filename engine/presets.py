@@ -1,10 +1,10 @@
-"""The presets: which networks and schedule `--preset` starts from."""
+"""The presets: networks and schedule that `--preset` starts from; never what happens to images."""
 
 from typing import Any
 
 PRESETS: dict[str, dict[str, Any]] = {
     # The paper's gaze networks; the defaults above are its schedule.
-    "gaze": {"data": {"size": "35x55", "channels": "gray"}},
+    "gaze": {},
     # The paper's hand networks: 224x224 depth, 7x7 filters, 10 blocks. A batch of 512 would keep
     # 69 GB of activations in bf16.
     "hand": {
@@ -12,7 +12,6 @@ PRESETS: dict[str, dict[str, Any]] = {
         "blocks": 10,
         "kernel": 7,
         "discriminator": "hand",
-        "data": {"size": "224x224"},
         "batch": 32,
         "history_capacity": 1_600,
         "pretrain_refiner_steps": 500,

@@ -63,6 +63,23 @@ class RunFolder:
         return run
 
     @classmethod
+    def refuse_inside_input(cls, config: TrainConfig, root: str | Path = RUNS) -> None:
+        """Refuse a place for the run that lies in one of its image sets.
+
+        Raises:
+            ConfigError: it does; later, the run's own files would count as images and labels.
+        """
+        place = Path(config.out or root).resolve()
+        for kind in ("synthetic", "real"):
+            given = getattr(config, kind) or ""
+            if given and Path(given).is_dir() and place.is_relative_to(Path(given).resolve()):
+                raise ConfigError(
+                    "the run folder must not be inside the input",
+                    where=f"{place} is in the {kind} images, {given}",
+                    fix="Choose another --out, or start from another folder.",
+                )
+
+    @classmethod
     def open(cls, path: str | Path) -> "RunFolder":
         """An existing run.
 
@@ -169,6 +186,22 @@ def runs(root: str | Path = RUNS) -> list[Path]:
 def _number(path: Path) -> int:
     match = _NUMBERED.match(path.name)
     return int(match[1]) if match else -1
+
+
+def find_run(name: str | Path, root: str | Path = RUNS) -> Path:
+    """The run folder that a path, or a name or number in `root`, means.
+
+    Raises:
+        CheckpointError: there is none, or more than one.
+    """
+    if (Path(name) / "config.json").is_file():
+        return Path(name)
+    text = str(name)
+    start = f"{int(text):04d}-" if text.isdigit() else f"{text}-"
+    found = [path for path in runs(root) if path.name == text or path.name.startswith(start)]
+    if len(found) > 1:
+        raise CheckpointError(f"{name} means several runs: {', '.join(p.name for p in found)}")
+    return found[0] if found else RunFolder.open(name).path
 
 
 def latest_run(root: str | Path = RUNS) -> RunFolder:

@@ -16,6 +16,7 @@ from simgan.engine.run_folder import environment
 from simgan.engine.step import Players
 
 PHASES = ("pretrain-refiner", "pretrain-discriminator", "train")
+MOST_THREADS = 4096
 COUNTS = ("step", "attempt", "metrics_offset", "threads")
 GROUPS = ("position", "data", "scaler", "image", "config")
 
@@ -125,6 +126,8 @@ def check_state(checkpoint: Checkpoint) -> None:
     phase = {"phase": state.get("phase") in PHASES}
     if groups["position"]:
         counts |= {kind: _is_count(state["position"].get(kind)) for kind in ("synthetic", "real")}
+    if counts["threads"]:
+        counts["threads"] = 1 <= state["threads"] <= MOST_THREADS
     wrong = [name for name, right in (phase | groups | counts).items() if not right]
     if wrong:
         raise CheckpointError(

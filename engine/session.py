@@ -11,7 +11,7 @@ from simgan.engine.checkpoint import (
     save_checkpoint,
     spoken,
 )
-from simgan.engine.clock import Clock
+from simgan.engine.clock import LONG_S, Clock, whole_run_s
 from simgan.engine.divergence import find_trouble, save_image_names
 from simgan.engine.errors import DiskError, DivergedError, Interrupted
 from simgan.engine.failpoints import failpoint
@@ -66,6 +66,7 @@ class Session:
         self.last_checkpoint = start.path if start else run.checkpoints
         self._health = HealthRules()
         self._failed_saves = 0
+        self._told_long = False
         self._positions: dict[int, dict[str, int]] = {}
         self._clock = Clock()
         config = training.config
@@ -170,6 +171,8 @@ class Session:
             return
         if ticked:
             self._tick(total)
+        else:
+            self._pulse(total)
         if training_phase and step % config.sample_every == 0:
             self._draw()
         if saving and step < total:
@@ -192,6 +195,25 @@ class Session:
         if phase == "train":
             for warning in self._health.check(metrics):
                 self.observer.warning(warning)
+
+    def _pulse(self, total: int) -> None:
+        """Show that the run is alive between distant ticks, without waiting for the device."""
+        speed = self._clock.pulse(self.training, total)
+        if speed is None:
+            return
+        place = self.training.place
+        self.observer.tick({"step": float(place.step), **speed})
+        if place.phase == 0 and not self._told_long:
+            self._told_long = True
+            self._warn_of_a_long_run(speed["images_per_s"])
+
+    def _warn_of_a_long_run(self, images_per_s: float) -> None:
+        hours = whole_run_s(self.training, images_per_s) / 3600
+        if hours * 3600 > LONG_S and self.training.players.precision.device.type == "cpu":
+            self.observer.warning(
+                f"at this speed the run takes about {hours:,.0f} hours on this CPU; a smaller "
+                "--batch, --width or --steps, --channels-last or --preset demo shorten it"
+            )
 
     def _draw(self) -> None:
         step = self.training.place.step

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from simgan.engine.config import TrainConfig
+from simgan.engine.config import DataPolicy, TrainConfig
 from simgan.engine.data.batches import Batches
 from simgan.engine.data.packing import ImageArray, pack
 from simgan.engine.data.sources import open_source
@@ -80,9 +80,12 @@ def load_arrays(config: TrainConfig, observer: Observer, stop: StopRequest) -> A
     packed = []
     for kind in ("synthetic", "real"):
         location = getattr(config, kind)
-        source = open_source(location, config.data)
-        array = pack(source, config.data, progress=watch)
-        observer.message(f"{kind}: {describe(array)}")
+        try:
+            array = pack(open_source(location, config.data), config.data, progress=watch)
+        except DataError as error:
+            named = f"{error.where}; {kind}: {location}" if error.where else f"{kind}: {location}"
+            raise DataError(error.what, where=named, fix=error.fix) from error
+        observer.message(f"{kind}: {describe(array)}{changes(config.data)}")
         packed.append(array)
     arrays = Arrays(*packed)
     _check_pair(arrays)
@@ -112,6 +115,16 @@ def describe(array: ImageArray) -> str:
         f"{len(array.names):,} images {array.height}x{array.width} {bits}-bit {kind} "
         f"({array.format}, {array.location})"
     )
+
+
+def changes(policy: DataPolicy) -> str:
+    """What the settings do to the images, for the line that describes them."""
+    done = []
+    if policy.channels != "keep":
+        done.append(f"all made {policy.channels}")
+    if policy.size is not None:
+        done.append(f"all resized to {policy.size}")
+    return "; " + ", ".join(done) if done else ""
 
 
 def _check_pair(arrays: Arrays) -> None:

@@ -131,6 +131,7 @@ def discriminator_step(
         history.push(current[:half], players.backends.get("history_replace"))
     return {
         "discriminator_loss": loss.detach(),
+        "real_contrast": real.std(),
         "d_accuracy_real": accuracy(real_logits, REAL),
         "d_accuracy_refined": accuracy(refined_logits, REFINED),
     }

@@ -21,7 +21,7 @@ from simgan.engine.durable import replace_file
 from simgan.engine.errors import CheckpointError, ConfigError, DeviceMemoryError
 from simgan.engine.observer import Observer, SilentObserver
 from simgan.engine.precision import on_device, pick_device, repeatable
-from simgan.engine.run_folder import RunFolder
+from simgan.engine.run_folder import RunFolder, find_run
 from simgan.engine.run_state import Place, check_state
 from simgan.engine.session import Session
 from simgan.engine.setup import (
@@ -79,6 +79,7 @@ def train(
         on_device(pick_device(config.device)),
     ):
         hardware(config)  # before the images are read, which may take long
+        RunFolder.refuse_inside_input(config, root)
         arrays = load_arrays(config, observer, stop)
         training = build_training(config, arrays, observer)
         run = RunFolder.create(config, root)
@@ -101,7 +102,7 @@ def resume(
     With `deterministic` on a CPU the result is bit for bit that of a run that never stopped.
 
     Args:
-        path: the run folder.
+        path: the run folder, or its name or number in runs/.
         steps: a new T, to train longer than the run was meant to.
         feature_transform: the .pt2 file of the run, if it has one: such a file can run code, so a
             run folder alone is not trusted to name it.
@@ -112,7 +113,7 @@ def resume(
         Others: as `train`.
     """
     observer = observer or SilentObserver()
-    run = RunFolder.open(path)
+    run = RunFolder(find_run(path))
     with run.lock(), stop_on_signals() as stop:
         clean_leftovers(run.path, run.checkpoints, run.samples, run.debug)
         checkpoint = None if run.untouched() else _newest(run, observer)

@@ -88,9 +88,9 @@ def _read_in_child(path: Path) -> list[Named]:
         except subprocess.TimeoutExpired:
             raise CheckpointError(f"{path} took longer than {CHILD_LIMIT_S} s to read") from None
         if child.returncode != 0:
-            lines = child.stderr.strip().splitlines() or [f"exit code {child.returncode}"]
             raise CheckpointError(
-                f"refusing {path}: it cannot be read as tensors only", where=lines[-1]
+                f"refusing {path}: it cannot be read as tensors only",
+                fix="Save the refiner's state dict with torch.save, and import that.",
             )
         tensors = safetensors.torch.load_file(handed_over)
     rows = [(key.split(SEPARATOR, 2), tensors[key]) for key in sorted(tensors)]

@@ -78,7 +78,6 @@ def make_plan(
         "channels_last": True,
         "pretrain_refiner_steps": 0,
         "pretrain_discriminator_steps": 0,
-        "tensorboard": False,
     }
     return Plan(
         config=train_config(values),

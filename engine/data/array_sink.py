@@ -46,10 +46,17 @@ class ArraySink:
             file.with_name(f"{file.name}.manifest.json"),
             file,
         )
+        self.labels = "in the same file" if source.labels or self.mirrors else "none"
+        if source.shared_files() or (len(source) and source.sidecars(0)):
+            self.labels = str(self._label_folder)
         self._handle: int | None = None
         self._rows: np.memmap[Any, np.dtype[Any]] | None = None
         self._lock = threading.Lock()
         self._done = False
+
+    @property
+    def _label_folder(self) -> Path:
+        return self.location.with_name(f"{self.location.name}.labels")
 
     @property
     def mirrors(self) -> bool:
@@ -194,7 +201,7 @@ class ArraySink:
         files = list(self.source.shared_files())
         for index in kept:
             files += self.source.sidecars(index)
-        folder = self.location.with_name(f"{self.location.name}.labels")
+        folder = self._label_folder
         for name, path in files:
             target = folder / name
             try:
@@ -205,7 +212,9 @@ class ArraySink:
                     raise DataError(f"{target} exists and was not written by refine")
                 self.manifest.claim([str(target)])
                 target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(data)
+                beside = target.with_name(f".partial-{target.name}")
+                beside.write_bytes(data)
+                os.replace(beside, target)  # replaces a link, never follows it
             except OSError as error:
                 raise disk_error(error, target) from error
 

@@ -53,6 +53,9 @@ class FolderSink:
         self.manifest = RefinedManifest(folder / "manifest.jsonl", folder / "manifest.json", root)
         has_label_files = bool(self._shared) or bool(len(source) and source.sidecars(0))
         self._table = bool(source.labels) and not has_label_files
+        self.labels = "in the same files, beside the images" if has_label_files else "none"
+        if self._table:
+            self.labels = str(root / TABLE)
 
     def prepare(self) -> None:
         """See `Sink`."""

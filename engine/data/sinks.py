@@ -32,11 +32,13 @@ class Sink(Protocol):
         location: the folder or file that is written.
         lock: file that one process at a time holds.
         manifest: journal and summary of the work.
+        labels: in words, where the labels are afterwards.
     """
 
     location: Path
     lock: Path
     manifest: RefinedManifest
+    labels: str
 
     def prepare(self) -> None:
         """Check that nothing foreign is in the way. Called under the lock, after `manifest.load`.
@@ -71,14 +73,15 @@ def open_sink(source: Source, output: Path, format: str) -> FolderSink | ArraySi
         source: the images that will be refined.
         output: folder, or file with the suffix of its container. A container in a folder gets the
             name of the input file.
-        format: "same" as the source, or "png", "npz", "npy", "hdf5".
+        format: "same" as the source (or as the suffix of `output` says), or "png", "npz", "npy",
+            "hdf5".
     Raises:
         DataError: the output overlaps the input, or is a file where a folder is needed.
     """
     check_separate(source.path, output)
     container = format
     if format == "same":
-        container = source.format if source.format in SUFFIXES else "files"
+        container = source.format if source.format in SUFFIXES else _container_of(output)
     if container not in SUFFIXES:
         if output.exists() and not output.is_dir():
             raise DataError(
@@ -88,6 +91,12 @@ def open_sink(source: Source, output: Path, format: str) -> FolderSink | ArraySi
     file = _array_file(source, output, container)
     check_separate(source.path, file)
     return ArraySink(source, file, container)
+
+
+def _container_of(output: Path) -> str:
+    """For images that come from files: what the output's suffix names, else files again."""
+    named = (kind for kind, suffixes in SUFFIXES.items() if output.suffix.lower() in suffixes)
+    return "files" if output.is_dir() else next(named, "files")
 
 
 def _array_file(source: Source, output: Path, container: str) -> Path:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+SPELLINGS = ("out of memory", "can't allocate memory", "status_alloc_failed")
 LEAST = 64e6  # bytes; an estimate below says nothing
 
 
@@ -13,9 +14,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     text = str(error).lower()
-    return isinstance(error, RuntimeError) and (
-        "out of memory" in text or "can't allocate memory" in text
-    )
+    return isinstance(error, RuntimeError) and (any(spelling in text for spelling in SPELLINGS))
 
 
 def free_memory() -> float:

@@ -47,6 +47,7 @@ class RefineResult:
         skipped: input images that are not in it, with the reason.
         batch: images that went through the network at once, after any split.
         images_per_s: of this call, from the first read to the last write.
+        labels: in words, where the labels are.
         manifest: one JSON line per image; manifest.json beside it says how the set was made.
     """
 
@@ -57,6 +58,7 @@ class RefineResult:
     batch: int = 0
     images_per_s: float = 0.0
     manifest: Path = Path()
+    labels: str = ""
 
 
 def refine(
@@ -161,6 +163,7 @@ class _Job:
             batch=pipeline.forward.used,
             images_per_s=pipeline.done / seconds,
             manifest=manifest.journal,
+            labels=self.sink.labels,
         )
 
     def _pipeline(self, identity: dict[str, Any]) -> Pipeline:
@@ -219,6 +222,10 @@ class _Job:
     def _announce(self, done: int) -> None:
         total = len(self.source)
         self.view.message(f"refining {self.source.location} with {self.weights.path}")
+        if self.config.amp and self.weights.image.get("dtype") == "uint16":
+            self.view.warning("--amp keeps about 8 of the 16 bits; leave it out to keep them all")
+        if self.source.policy.channels != "keep":
+            self.view.message(f"the images are written as {self.source.policy.channels}")
         trained = self.weights.policy.size
         if trained is not None and self.config.data.size is None:
             self.view.warning(

@@ -16,7 +16,7 @@ from simgan.engine.durable import digest
 from simgan.engine.errors import CheckpointError, ConfigError
 from simgan.engine.precision import Precision, pick_backends, pick_device
 from simgan.engine.refiner import Refiner, load_refiner_file
-from simgan.engine.run_folder import RunFolder, latest_run
+from simgan.engine.run_folder import find_run, latest_run
 
 TIMES = "\u00d7"
 
@@ -109,7 +109,7 @@ def find_weights(config: RefineConfig) -> Weights:
         elif (place / "checkpoints").is_dir():
             run = place
     else:
-        run = (RunFolder.open(config.run) if config.run is not None else latest_run()).path
+        run = find_run(config.run) if config.run is not None else latest_run().path
         place = run
     file = verified_file(place, "refiner.safetensors")
     precision = Precision.choose(

@@ -91,11 +91,9 @@ def test_preset_gives_way_to_file_to_variable_to_option(in_tmp: Path) -> None:
     assert list(found.origins) == [key.name for key in layers.keys(TrainConfig)]
 
 
-def test_a_named_preset_reaches_the_data_policy() -> None:
-    found = resolve(preset="gaze", assignments=("data.size=",))
-    assert found.config.data.size is None
-    assert found.origins["data.size"] == "--set data.size"
-    assert (found.config.data.channels, found.origins["data.channels"]) == ("gray", "preset gaze")
+def test_presets_say_nothing_about_what_happens_to_images() -> None:
+    for preset in ("demo", "gaze", "hand"):
+        assert resolve(preset=preset).config.data == DataPolicy()
 
 
 def test_a_file_named_by_option_replaces_the_automatic_one(in_tmp: Path) -> None:

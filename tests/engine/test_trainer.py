@@ -186,3 +186,38 @@ def test_a_run_from_another_kind_of_device_goes_on_and_says_so(
     listener = Listener()
     assert resume(result.run, steps=8, observer=listener).steps == 8
     assert any("was made on cuda, this is cpu" in text for text in listener.said)
+
+
+@pytest.mark.parametrize("kind", ["synthetic", "real"])
+def test_a_run_folder_inside_the_images_is_refused(tmp_path: Path, kind: str) -> None:
+    images = tmp_path / "images"
+    images.mkdir()
+    config = tiny_config(tmp_path, **{kind: str(images), "out": str(images / "sub" / "run")})
+    with pytest.raises(ConfigError, match="the run folder must not be inside the input"):
+        train(config)
+    assert list(images.iterdir()) == []
+
+
+def test_a_run_is_resumed_by_its_number_or_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = train(tiny_config(tmp_path, out=None, steps=2)).run
+    assert run == Path("runs/0001-gaze")
+    assert resume("1", steps=3).steps == 3
+    assert resume("0001-gaze", steps=4).steps == 4
+    with pytest.raises(CheckpointError, match="0002-gaze does not exist"):
+        resume("0002-gaze")
+
+
+def test_distant_ticks_are_bridged_by_signs_of_life(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("simgan.engine.clock.PULSE_S", 0.0)
+    monkeypatch.setattr("simgan.engine.session.LONG_S", 0.0)
+    listener = Listener()
+    train(tiny_config(tmp_path, log_every=100), observer=listener)
+    steps = [int(tick["step"]) for tick in listener.ticks]
+    assert steps == [1, 2, 3, 1, 2, 1, 2, 3, 4, 5, 6]
+    assert "refiner_loss" in listener.ticks[2] and "refiner_loss" not in listener.ticks[0]
+    assert sum("at this speed the run takes about" in said for said in listener.said) == 1

@@ -108,7 +108,7 @@ def test_garbage_is_refused_politely(content: bytes, tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(CheckpointError, match="cannot be read as tensors only") as info:
         import_weights(path, tmp_path / "out.safetensors")
-    assert info.value.where is not None and "\n" not in info.value.where
+    assert info.value.fix is not None and "\n" not in info.value.what
 
 
 def test_the_output_is_never_overwritten(tmp_path: Path) -> None:

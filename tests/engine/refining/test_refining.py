@@ -224,3 +224,11 @@ def test_one_image_of_other_channels_among_many_is_named(tmp_path: Path) -> None
     with pytest.raises(CheckpointError, match="data is 3\u00d724\u00d730") as caught:
         refine_here(make_run(tmp_path), source, tmp_path / "out")
     assert caught.value.where == "first: sub/3.png"
+
+
+def test_the_suffix_of_the_output_names_its_container(tmp_path: Path) -> None:
+    run, source = make_run(tmp_path), make_folder(tmp_path / "simulator", 3)
+    result = refine_here(run, source, tmp_path / "refined.npz")
+    assert result.output == tmp_path / "refined.npz"
+    assert np.load(result.output)["images"].shape == (3, 24, 30)
+    assert result.labels == str(tmp_path / "refined.npz.labels")
