@@ -4,8 +4,10 @@
 #include <pybind11/stl.h>
 
 #include <array>
+#include <new>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "launchers.h"
 
@@ -30,9 +32,53 @@ void check_cpu(int code) {
   if (code == simgan::kSlotOutOfRange) {
     throw std::out_of_range("slots must be in 0 <= slot < capacity of buffer; nothing was written");
   }
+  if (code == simgan::kOutOfMemory) throw std::bad_alloc();
+  if (code == simgan::kNoSuchInstructions) {
+    throw std::out_of_range("instructions must be the place of one in instruction_sets()");
+  }
+}
+
+simgan::BlockShape block_shape(const std::array<int64_t, 4>& s) {
+  return {s[0], s[1], s[2], s[3]};
+}
+
+void bind_residual_block(py::module_& m) {
+  m.def("instruction_sets", [] {
+    std::vector<std::string> names;
+    while (const char* name = simgan::cpu::instruction_set(static_cast<int>(names.size()))) {
+      names.emplace_back(name);
+    }
+    return names;
+  });
+  m.def(
+      "residual_block_forward_cpu",
+      [](const std::array<Address, 5>& inputs, const std::array<int64_t, 4>& shape, Address hidden,
+         Address output, int threads, int instructions) {
+        const auto& [x, taps1, bias1, taps2, bias2] = inputs;
+        check_cpu(simgan::cpu::residual_block_forward(
+            {at<float>(x), at<float>(taps1), at<float>(bias1), at<float>(taps2), at<float>(bias2)},
+            block_shape(shape), at<float>(hidden), at<float>(output), threads, instructions));
+      },
+      Unlocked());
+  m.def(
+      "residual_block_backward_cpu",
+      [](const std::array<Address, 6>& activations, const std::array<int64_t, 4>& shape,
+         const std::array<Address, 5>& gradients, int threads, int instructions) {
+        const auto& [grad, x, hidden, output, taps1, taps2] = activations;
+        const auto& [grad_x, grad_taps1, grad_bias1, grad_taps2, grad_bias2] = gradients;
+        check_cpu(simgan::cpu::residual_block_backward(
+            {at<float>(grad), at<float>(x), at<float>(hidden), at<float>(output), at<float>(taps1),
+             at<float>(taps2)},
+            block_shape(shape),
+            {at<float>(grad_x), at<float>(grad_taps1), at<float>(grad_bias1), at<float>(grad_taps2),
+             at<float>(grad_bias2)},
+            threads, instructions));
+      },
+      Unlocked());
 }
 
 void bind_cpu(py::module_& m) {
+  bind_residual_block(m);
   m.def(
       "patch_cross_entropy_forward_cpu",
       [](Address logits, const Layout& layout, int target, Address loss) {

@@ -8,12 +8,14 @@
 namespace simgan {
 
 // Raised by one whenever a launcher changes its arguments; kernels/native.py asks for the same.
-constexpr int kInterface = 1;
+constexpr int kInterface = 2;
 
 // Codes of the CPU launchers. The CUDA launchers return cudaError_t.
 enum Status : int {
   kOk = 0,
   kSlotOutOfRange = 1,
+  kOutOfMemory = 2,
+  kNoSuchInstructions = 3,
 };
 
 // Where element [n, class, y, x] of a two-class map lies, in elements from the start.
@@ -22,7 +24,41 @@ struct MapLayout {
   int64_t image_stride, class_stride, row_stride, column_stride;
 };
 
+// Sizes of the maps of a residual block: gapless [images][height][width][channels].
+struct BlockShape {
+  int64_t images, height, width, channels;
+};
+
+// What a residual block is calculated from; taps are [3][3][in][out].
+struct BlockInputs {
+  const float *x, *taps1, *bias1, *taps2, *bias2;
+};
+
+// What its gradients are calculated from; these taps are of the convolution that is the gradient:
+// flipped, and [3][3][out][in].
+struct BlockActivations {
+  const float *grad, *x, *hidden, *output, *taps1, *taps2;
+};
+
+// Where its gradients go, taps as in BlockInputs; nullptr where one is not needed.
+struct BlockGradients {
+  float *x, *taps1, *bias1, *taps2, *bias2;
+};
+
 namespace cpu {
+
+// Name of the instruction set number `index` of the residual block that this CPU has, best first;
+// nullptr behind the last.
+const char* instruction_set(int index);
+
+// output = relu(conv(hidden) + x), hidden = relu(conv(x)), 3x3, zero padding, a multiple of 16
+// channels. `hidden` may be nullptr. The bits do not depend on `threads`.
+int residual_block_forward(const BlockInputs& inputs, const BlockShape& shape, float* hidden,
+                           float* output, int threads, int instructions);
+
+// The gradients that `to` asks for. The bits do not depend on `threads`.
+int residual_block_backward(const BlockActivations& from, const BlockShape& shape,
+                            const BlockGradients& to, int threads, int instructions);
 
 // loss[0] = sum over patches, mean over images of softplus(other - target).
 int patch_cross_entropy_forward(const float* logits, const MapLayout& layout, int target,

@@ -23,7 +23,7 @@ CPP = "cpp"  # csrc/cpu
 CUDA = "cuda"  # csrc/cuda
 
 BACKENDS: dict[str, tuple[str, ...]] = {
-    "residual_block": (REFERENCE, TRITON),
+    "residual_block": (REFERENCE, TRITON, CPP),
     "patch_cross_entropy": (REFERENCE, TRITON, CPP, CUDA),
     "self_regularization": (REFERENCE, TRITON, CPP, CUDA),
     "history_replace": (REFERENCE, TRITON, CPP, CUDA),

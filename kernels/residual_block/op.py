@@ -13,11 +13,12 @@ from simgan.kernels.arguments import (
     check_same_dtype,
     check_type,
 )
-from simgan.kernels.dispatch import TRITON, resolve_backend
+from simgan.kernels.dispatch import CPP, TRITON, resolve_backend
 from simgan.kernels.layout import memory_format
 from simgan.kernels.residual_block import reference
 
 _TRITON_CHANNELS = (16, 32, 64)  # a tile holds all channels, a power of two
+_CPP_CHANNELS = 16  # the longest vector
 
 
 def residual_block(
@@ -74,8 +75,10 @@ def residual_block(
     for name, value in arguments.items():
         check_same_dtype(name, value, "x", arguments["x"])
         check_same_device(name, value, "x", x)
-    chosen = resolve_backend("residual_block", backend, arguments["x"], limits=_triton_limits(x))
-    output: Tensor = _forward(*arguments.values(), chosen)[0]
+    chosen = resolve_backend("residual_block", backend, arguments["x"], limits=_limits(x, weight1))
+    differentiated = any(value.requires_grad for value in arguments.values())
+    keep_hidden = differentiated and torch.is_grad_enabled()
+    output: Tensor = _forward(*arguments.values(), chosen, keep_hidden)[0]
     return output
 
 
@@ -98,34 +101,55 @@ def _check_shapes(arguments: dict[str, Tensor]) -> None:
             raise ValueError(f"{name} must be [C] with C = {channels} channels of x, got {shape}")
 
 
-def _triton_limits(x: Tensor) -> dict[str, str]:
-    if x.shape[1] in _TRITON_CHANNELS:
-        return {}
-    return {TRITON: f"it takes {_TRITON_CHANNELS} channels, got {x.shape[1]}"}
+def _limits(x: Tensor, weight1: Tensor) -> dict[str, str]:
+    channels, size = x.shape[1], weight1.shape[-1]
+    limits = {}
+    if channels not in _TRITON_CHANNELS:
+        limits[TRITON] = f"it takes {_TRITON_CHANNELS} channels, got {channels}"
+    if size != 3:
+        limits[CPP] = f"it takes 3x3 kernels, got {size}x{size}"
+    elif channels % _CPP_CHANNELS:
+        limits[CPP] = f"it takes multiples of {_CPP_CHANNELS} channels, got {channels}"
+    return limits
 
 
 def _implementation(backend: str) -> ModuleType:
     if backend == TRITON:
         return importlib.import_module("simgan.kernels.residual_block.triton_kernel")
+    if backend == CPP:
+        return importlib.import_module("simgan.kernels.residual_block.native_kernel")
     return reference
 
 
 @torch.library.custom_op("simgan::residual_block", mutates_args=())
 def _forward(
-    x: Tensor, weight1: Tensor, bias1: Tensor, weight2: Tensor, bias2: Tensor, backend: str
+    x: Tensor,
+    weight1: Tensor,
+    bias1: Tensor,
+    weight2: Tensor,
+    bias2: Tensor,
+    backend: str,
+    keep_hidden: bool = True,
 ) -> tuple[Tensor, Tensor]:
-    output, hidden = _implementation(backend).forward(x, weight1, bias1, weight2, bias2)
+    forward = _implementation(backend).forward
+    output, hidden = forward(x, weight1, bias1, weight2, bias2, keep_hidden)
     return output, hidden
 
 
 @_forward.register_fake
 def _(
-    x: Tensor, weight1: Tensor, bias1: Tensor, weight2: Tensor, bias2: Tensor, backend: str
+    x: Tensor,
+    weight1: Tensor,
+    bias1: Tensor,
+    weight2: Tensor,
+    bias2: Tensor,
+    backend: str,
+    keep_hidden: bool = True,
 ) -> tuple[Tensor, Tensor]:
     layout = memory_format(x, weight1)
     return (
         torch.empty_like(x, memory_format=layout),
-        torch.empty_like(x, memory_format=layout),
+        torch.empty_like(x, memory_format=layout) if keep_hidden else x.new_empty(0),
     )
 
 
@@ -171,7 +195,7 @@ def _(
 
 
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
-    x, weight1, _, weight2, _, ctx.backend = inputs
+    x, weight1, _, weight2, _, ctx.backend, _ = inputs
     result, hidden = output
     ctx.mark_non_differentiable(hidden)
     ctx.set_materialize_grads(False)
@@ -180,12 +204,13 @@ def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tens
 
 def _autograd(ctx: Any, grad: Tensor | None, _: Tensor | None) -> tuple[Tensor | None, ...]:
     if grad is None:
-        return (None,) * 6
+        return (None,) * 7
     x, hidden, output, weight1, weight2 = ctx.saved_tensors
+    assert hidden.shape == x.shape, "the hidden map was not kept"
     needs = list(ctx.needs_input_grad[:5])
     gradients = _backward(grad, x, hidden, output, weight1, weight2, needs, ctx.backend)
     kept = (gradient if needed else None for gradient, needed in zip(gradients, needs, strict=True))
-    return (*kept, None)
+    return (*kept, None, None)
 
 
 _forward.register_autograd(_autograd, setup_context=_setup_context)

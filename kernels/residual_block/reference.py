@@ -8,14 +8,23 @@ from simgan.kernels.layout import memory_format
 
 
 def forward(
-    x: Tensor, weight1: Tensor, bias1: Tensor, weight2: Tensor, bias2: Tensor
+    x: Tensor,
+    weight1: Tensor,
+    bias1: Tensor,
+    weight2: Tensor,
+    bias2: Tensor,
+    keep_hidden: bool = True,
 ) -> tuple[Tensor, Tensor]:
-    """The block's output and its hidden map (after the first relu), both [N, C, H, W]."""
+    """The block's output and its hidden map (after the first relu), both [N, C, H, W].
+
+    Without `keep_hidden` an empty tensor takes the place of the hidden map.
+    """
     layout = memory_format(x, weight1)
     padding = weight1.shape[-1] // 2
     hidden = F.conv2d(x, weight1, bias1, padding=padding).relu_()
     output = F.conv2d(hidden, weight2, bias2, padding=padding).add_(x).relu_()
-    return output.contiguous(memory_format=layout), hidden.contiguous(memory_format=layout)
+    output = output.contiguous(memory_format=layout)
+    return output, hidden.contiguous(memory_format=layout) if keep_hidden else x.new_empty(0)
 
 
 def backward(

@@ -98,14 +98,22 @@ def residual_block_weight_kernel(
 
 
 def forward(
-    x: Tensor, weight1: Tensor, bias1: Tensor, weight2: Tensor, bias2: Tensor
+    x: Tensor,
+    weight1: Tensor,
+    bias1: Tensor,
+    weight2: Tensor,
+    bias2: Tensor,
+    keep_hidden: bool = True,
 ) -> tuple[Tensor, Tensor]:
-    """The block's output and its hidden map (after the first relu), both [N, C, H, W]."""
+    """The block's output and its hidden map (after the first relu), both [N, C, H, W].
+
+    Without `keep_hidden` an empty tensor takes the place of the hidden map.
+    """
     layout = memory_format(x, weight1)
     x_last = _last(x)
     hidden = _convolve(x_last, _taps(weight1), bias1, RELU=True)
     output = _convolve(hidden, _taps(weight2), bias2, extra=x_last, ADD=True, RELU=True)
-    return _first(output, layout), _first(hidden, layout)
+    return _first(output, layout), _first(hidden, layout) if keep_hidden else x.new_empty(0)
 
 
 def backward(

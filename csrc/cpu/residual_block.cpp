@@ -1,0 +1,195 @@
+// The residual block relu(conv(relu(conv(x))) + x), its data gradient and its weight gradients, an
+// image at a time, so that what lies between the convolutions stays in the cache.
+#include <cstring>
+#include <memory>
+#include <new>
+
+#include "../launchers.h"
+#include "instructions.h"
+#include "parallel.h"
+
+namespace simgan::cpu {
+namespace {
+
+constexpr std::align_val_t kLine{64};
+
+struct Release {
+  void operator()(float* memory) const {
+    ::operator delete(memory, kLine);
+  }
+};
+using Floats = std::unique_ptr<float, Release>;
+
+Floats allocate(int64_t count) {
+  return Floats(static_cast<float*>(::operator new(count * sizeof(float), kLine)));
+}
+
+int64_t rounded(int64_t count) {
+  return (count + 15) / 16 * 16;
+}
+
+// A convolution's weights at the evaluation points.
+Floats transformed(const WinogradKernels& kernels, const float* taps, int64_t channels) {
+  Floats points = allocate(kPoints * channels * channels);
+  kernels.transform_weights(taps, channels, points.get());
+  return points;
+}
+
+// Weight gradients are summed in groups of images whose number depends on that of the images alone,
+// so the bits do not depend on the threads. More groups occupy more threads and take more memory.
+int64_t groups_of(int64_t images) {
+  return std::min(images, std::clamp<int64_t>(images / 16, 8, 64));
+}
+
+struct Forward {
+  const WinogradKernels& kernels;
+  const BlockInputs& inputs;
+  ImageShape shape;
+  const float* points1;
+  const float* points2;
+
+  void run(int64_t image, float* hidden, float* output, float* workspace) const {
+    const float* x = inputs.x + image * shape.count();
+    kernels.convolve(x, shape, points1, inputs.bias1, nullptr, Epilogue::kBiasRelu, hidden,
+                     workspace);
+    kernels.convolve(hidden, shape, points2, inputs.bias2, x, Epilogue::kBiasAddRelu,
+                     output + image * shape.count(), workspace);
+  }
+};
+
+// Sums of the two weight and bias gradients over one group of images.
+struct GroupSums {
+  float* points1;
+  float* points2;
+  double* bias1;
+  double* bias2;
+};
+
+struct Backward {
+  const WinogradKernels& kernels;
+  const BlockActivations& from;
+  const BlockGradients& to;
+  ImageShape shape;
+  const float* points1;
+  const float* points2;
+
+  bool through_hidden() const {
+    return to.x || to.taps1 || to.bias1;
+  }
+
+  void run(int64_t image, const GroupSums& sums, float* skip, float* workspace) const {
+    const int64_t at = image * shape.count();
+    const float* hidden = from.hidden + at;
+    float* grad_hidden = skip + rounded(shape.count());
+    kernels.mask(from.grad + at, from.output + at, shape.count(), skip);
+    if (to.bias2) kernels.add_pixels(skip, shape, sums.bias2);
+    if (to.taps2) kernels.add_weight_gradient(hidden, skip, shape, sums.points2, workspace);
+    if (!through_hidden()) return;
+    kernels.convolve(skip, shape, points2, nullptr, hidden, Epilogue::kMask, grad_hidden,
+                     workspace);
+    if (to.bias1) kernels.add_pixels(grad_hidden, shape, sums.bias1);
+    if (to.taps1) {
+      kernels.add_weight_gradient(from.x + at, grad_hidden, shape, sums.points1, workspace);
+    }
+    if (to.x) {
+      kernels.convolve(grad_hidden, shape, points1, nullptr, skip, Epilogue::kAdd, to.x + at,
+                       workspace);
+    }
+  }
+};
+
+void write_bias(const double* sums, int64_t groups, int64_t stride, int64_t channels, float* bias) {
+  for (int64_t c = 0; c < channels; ++c) {
+    double sum = 0.0;
+    for (int64_t group = 0; group < groups; ++group) sum += sums[group * stride + c];
+    bias[c] = static_cast<float>(sum);
+  }
+}
+
+int forward(const BlockInputs& inputs, const BlockShape& size, float* hidden, float* output,
+            int threads, const WinogradKernels& kernels) {
+  const ImageShape shape{size.height, size.width, size.channels};
+  const Floats points1 = transformed(kernels, inputs.taps1, shape.channels);
+  const Floats points2 = transformed(kernels, inputs.taps2, shape.channels);
+  const Forward block{kernels, inputs, shape, points1.get(), points2.get()};
+  const int workers = workers_for(size.images, threads);
+  const int64_t room = rounded(kernels.workspace(shape.channels));
+  const int64_t each = room + (hidden ? 0 : rounded(shape.count()));
+  const Floats workspace = allocate(workers * each);
+  for_each_item(size.images, workers, [&](int64_t image, int worker) {
+    float* own = workspace.get() + worker * each;
+    block.run(image, hidden ? hidden + image * shape.count() : own + room, output, own);
+  });
+  return kOk;
+}
+
+int backward(const BlockActivations& from, const BlockShape& size, const BlockGradients& to,
+             int threads, const WinogradKernels& kernels) {
+  const ImageShape shape{size.height, size.width, size.channels};
+  const int64_t channels = shape.channels, points = kPoints * channels * channels;
+  const Floats points1 = transformed(kernels, from.taps1, channels);
+  const Floats points2 = transformed(kernels, from.taps2, channels);
+  const Backward block{kernels, from, to, shape, points1.get(), points2.get()};
+
+  const bool sums_needed = to.taps1 || to.taps2 || to.bias1 || to.bias2;
+  const int64_t groups = sums_needed ? groups_of(size.images) : size.images;
+  const int64_t both = (to.taps1 ? points : 0) + (to.taps2 ? points : 0);
+  const Floats weight_sums = allocate(groups * both);
+  std::vector<double> bias_sums(sums_needed ? groups * 2 * channels : 0);
+
+  const int workers = workers_for(groups, threads);
+  const int64_t room = rounded(kernels.workspace(channels));
+  const int64_t each = room + 2 * rounded(shape.count());
+  const Floats workspace = allocate(workers * each);
+  for_each_item(groups, workers, [&](int64_t group, int worker) {
+    float* own = workspace.get() + worker * each;
+    float* sums = weight_sums.get() + group * both;
+    double* biases = bias_sums.data() + (sums_needed ? group * 2 * channels : 0);
+    std::memset(sums, 0, both * sizeof(float));
+    const GroupSums of_group{sums, sums + (to.taps1 ? points : 0), biases, biases + channels};
+    const int64_t end = (group + 1) * size.images / groups;
+    for (int64_t image = group * size.images / groups; image < end; ++image) {
+      block.run(image, of_group, own + room, own);
+    }
+  });
+
+  float* taps[] = {to.taps1, to.taps2};
+  const float* sums[] = {weight_sums.get(), weight_sums.get() + (to.taps1 ? points : 0)};
+  for_each_item(2, workers_for(2, threads), [&](int64_t i, int) {
+    if (taps[i]) kernels.finish_weight_gradient(sums[i], groups, both, channels, taps[i]);
+  });
+  if (to.bias1) write_bias(bias_sums.data(), groups, 2 * channels, channels, to.bias1);
+  if (to.bias2) write_bias(bias_sums.data() + channels, groups, 2 * channels, channels, to.bias2);
+  return kOk;
+}
+
+}  // namespace
+
+const char* instruction_set(int index) {
+  const WinogradKernels* kernels = winograd_kernels(index);
+  return kernels ? kernels->name : nullptr;
+}
+
+int residual_block_forward(const BlockInputs& inputs, const BlockShape& shape, float* hidden,
+                           float* output, int threads, int instructions) {
+  const WinogradKernels* kernels = winograd_kernels(instructions);
+  if (!kernels) return kNoSuchInstructions;
+  try {
+    return forward(inputs, shape, hidden, output, threads, *kernels);
+  } catch (const std::bad_alloc&) {
+    return kOutOfMemory;
+  }
+}
+
+int residual_block_backward(const BlockActivations& from, const BlockShape& shape,
+                            const BlockGradients& to, int threads, int instructions) {
+  const WinogradKernels* kernels = winograd_kernels(instructions);
+  if (!kernels) return kNoSuchInstructions;
+  try {
+    return backward(from, shape, to, threads, *kernels);
+  } catch (const std::bad_alloc&) {
+    return kOutOfMemory;
+  }
+}
+
+}  // namespace simgan::cpu

@@ -1,0 +1,252 @@
+// The kernels of winograd.h for one instruction set. The including file defines
+//   SIMGAN_ISA         namespace and name of the instruction set
+//   SIMGAN_ISA_TABLE   the table to define
+//   SIMGAN_ISA_BYTES   bytes of a vector
+//   SIMGAN_ISA_TILES   tiles that are multiplied at a time
+//   SIMGAN_ISA_ROWS    rows of sums that are held in registers, two vectors each
+//   SIMGAN_ISA_OUTER   the same in the weight gradient, a divisor of 16
+// Nothing of the standard library is used here: an inline function of it, compiled for this
+// instruction set, could be the copy that the linker keeps for all.
+#include "winograd.h"
+
+namespace simgan::cpu {
+namespace SIMGAN_ISA {
+namespace {
+
+typedef float Vector __attribute__((vector_size(SIMGAN_ISA_BYTES)));
+constexpr int kLanes = SIMGAN_ISA_BYTES / sizeof(float);
+constexpr int kTiles = SIMGAN_ISA_TILES;
+constexpr int kGradTiles = 28;  // in the weight gradient, where sums are read and written per group
+constexpr int kRows = SIMGAN_ISA_ROWS;
+constexpr int kOuter = SIMGAN_ISA_OUTER;
+constexpr int64_t kGap =
+    16;  // floats between points, so that their addresses do not share a cache set
+
+#include "winograd_transforms.h"
+
+inline int64_t least(int64_t a, int64_t b) {
+  return a < b ? a : b;
+}
+
+inline int64_t tiles_over(int64_t pixels) {
+  return (pixels + 3) / 4;
+}
+
+inline int64_t point_stride(int64_t tiles, int64_t channels) {
+  return tiles * channels + kGap;
+}
+
+// A corner of a tile in the image; it may lie outside.
+struct Corner {
+  int64_t y, x;
+};
+
+inline Corner corner_of(int64_t tile, const ImageShape& shape) {
+  const int64_t columns = tiles_over(shape.width);
+  return {tile / columns * 4, tile % columns * 4};
+}
+
+// Where size x size pixels start, and the floats from one row to the next.
+struct Window {
+  const float* start;
+  int64_t row;
+};
+
+// The pixels from `corner` on, in place or, where the image ends, as a copy with zeros.
+template <int Size>
+Window window_at(const float* image, const ImageShape& shape, Corner corner, float* copy) {
+  const int64_t channels = shape.channels, row = shape.width * channels;
+  const bool inside = corner.y >= 0 && corner.x >= 0 && corner.y + Size <= shape.height &&
+                      corner.x + Size <= shape.width;
+  if (inside) return {image + corner.y * row + corner.x * channels, row};
+  for (int i = 0; i < Size; ++i) {
+    for (int j = 0; j < Size; ++j) {
+      const int64_t y = corner.y + i, x = corner.x + j;
+      const bool known = y >= 0 && y < shape.height && x >= 0 && x < shape.width;
+      float* pixel = copy + (i * Size + j) * channels;
+      if (known) {
+        __builtin_memcpy(pixel, image + y * row + x * channels, channels * sizeof(float));
+      } else {
+        __builtin_memset(pixel, 0, channels * sizeof(float));
+      }
+    }
+  }
+  return {copy, Size * channels};
+}
+
+// The 6x6 pixels around a tile -> points[36 * stride apart][channels].
+void transform_pixels(const float* image, const ImageShape& shape, int64_t tile, float* points,
+                      int64_t stride, float* copy) {
+  const Corner corner = corner_of(tile, shape);
+  const Window window = window_at<6>(image, shape, {corner.y - 1, corner.x - 1}, copy);
+  for (int64_t c = 0; c < shape.channels; c += kLanes) {
+    Vector half[6][6], column[6], out[6];
+#pragma GCC unroll 6
+    for (int j = 0; j < 6; ++j) {
+#pragma GCC unroll 6
+      for (int i = 0; i < 6; ++i) {
+        column[i] = load(window.start + i * window.row + j * shape.channels + c);
+      }
+      transform_six_pixels(column, out);
+#pragma GCC unroll 6
+      for (int i = 0; i < 6; ++i) half[i][j] = out[i];
+    }
+#pragma GCC unroll 6
+    for (int i = 0; i < 6; ++i) {
+      transform_six_pixels(half[i], out);
+#pragma GCC unroll 6
+      for (int j = 0; j < 6; ++j) store(points + (i * 6 + j) * stride + c, out[j]);
+    }
+  }
+}
+
+// Compares so that a not-a-number stays, as torch's relu and its gradient do.
+inline Vector masked(Vector value, Vector by) {
+  return by <= 0.0f ? Vector{} : value;
+}
+
+inline Vector positive(Vector value) {
+  return masked(value, value);
+}
+
+template <Epilogue kEpilogue>
+inline Vector finished(Vector value, const float* bias, int64_t channel, const float* extra,
+                       int64_t at) {
+  if constexpr (kEpilogue == Epilogue::kBiasRelu) return positive(value + load(bias + channel));
+  if constexpr (kEpilogue == Epilogue::kBiasAddRelu) {
+    return positive(value + load(bias + channel) + load(extra + at));
+  }
+  if constexpr (kEpilogue == Epilogue::kMask) return masked(value, load(extra + at));
+  return value + load(extra + at);
+}
+
+// points -> the 4x4 pixels of a tile, as far as they lie in the image.
+template <Epilogue kEpilogue>
+void write_tile(const float* points, int64_t stride, const ImageShape& shape, int64_t tile,
+                const float* bias, const float* extra, float* out) {
+  const Corner corner = corner_of(tile, shape);
+  const int64_t rows = least(4, shape.height - corner.y);
+  const int64_t columns = least(4, shape.width - corner.x);
+  for (int64_t c = 0; c < shape.channels; c += kLanes) {
+    Vector half[4][6], column[6], four[4];
+#pragma GCC unroll 6
+    for (int j = 0; j < 6; ++j) {
+#pragma GCC unroll 6
+      for (int i = 0; i < 6; ++i) column[i] = load(points + (i * 6 + j) * stride + c);
+      transform_six_points(column, four);
+#pragma GCC unroll 4
+      for (int i = 0; i < 4; ++i) half[i][j] = four[i];
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+      if (i >= rows) break;
+      transform_six_points(half[i], four);
+#pragma GCC unroll 4
+      for (int j = 0; j < 4; ++j) {
+        if (j >= columns) break;
+        const int64_t at = ((corner.y + i) * shape.width + corner.x + j) * shape.channels + c;
+        store(out + at, finished<kEpilogue>(four[j], bias, c, extra, at));
+      }
+    }
+  }
+}
+
+// result[Rows][columns] = rows[Rows][channels] * weights[channels][columns], Vectors columns wide.
+template <int Rows, int Vectors>
+void multiply(const float* rows, const float* weights, int64_t channels, float* result) {
+  Vector sums[Rows][Vectors] = {};
+  for (int64_t k = 0; k < channels; ++k) {
+    Vector weight[Vectors];
+#pragma GCC unroll 2
+    for (int j = 0; j < Vectors; ++j) weight[j] = load(weights + k * channels + j * kLanes);
+#pragma GCC unroll 16
+    for (int i = 0; i < Rows; ++i) {
+#pragma GCC unroll 2
+      for (int j = 0; j < Vectors; ++j) sums[i][j] += rows[i * channels + k] * weight[j];
+    }
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < Rows; ++i) {
+#pragma GCC unroll 2
+    for (int j = 0; j < Vectors; ++j) store(result + i * channels + j * kLanes, sums[i][j]);
+  }
+}
+
+template <int Rows, int Vectors>
+void multiply_up_to(int64_t count, const float* rows, const float* weights, int64_t channels,
+                    float* result) {
+  if constexpr (Rows > 1) {
+    if (count < Rows) {
+      return multiply_up_to<Rows - 1, Vectors>(count, rows, weights, channels, result);
+    }
+  }
+  multiply<Rows, Vectors>(rows, weights, channels, result);
+}
+
+// One point of all tiles: result[tiles][channels] = rows[tiles][channels] * weights.
+void multiply_point(int64_t tiles, const float* rows, const float* weights, int64_t channels,
+                    float* result) {
+  for (int64_t c = 0; c < channels; c += 2 * kLanes) {
+    for (int64_t i = 0; i < tiles; i += kRows) {
+      const int64_t count = least(kRows, tiles - i), at = i * channels;
+      if (channels - c >= 2 * kLanes) {
+        multiply_up_to<kRows, 2>(count, rows + at, weights + c, channels, result + at + c);
+      } else {
+        multiply_up_to<kRows, 1>(count, rows + at, weights + c, channels, result + at + c);
+      }
+    }
+  }
+}
+
+template <Epilogue kEpilogue>
+void convolve_with(const float* in, const ImageShape& shape, const float* weights,
+                   const float* bias, const float* extra, float* out, float* workspace) {
+  const int64_t channels = shape.channels;
+  const int64_t stride = point_stride(kTiles, channels);
+  float* points = workspace;
+  float* products = points + kPoints * stride;
+  float* copy = products + kPoints * stride;
+  const int64_t tiles = tiles_over(shape.height) * tiles_over(shape.width);
+  for (int64_t first = 0; first < tiles; first += kTiles) {
+    const int64_t count = least(kTiles, tiles - first);
+    for (int64_t i = 0; i < count; ++i) {
+      transform_pixels(in, shape, first + i, points + i * channels, stride, copy);
+    }
+    for (int p = 0; p < kPoints; ++p) {
+      multiply_point(count, points + p * stride, weights + p * channels * channels, channels,
+                     products + p * stride);
+    }
+    for (int64_t i = 0; i < count; ++i) {
+      write_tile<kEpilogue>(products + i * channels, stride, shape, first + i, bias, extra, out);
+    }
+  }
+}
+
+void convolve(const float* in, const ImageShape& shape, const float* weights, const float* bias,
+              const float* extra, Epilogue epilogue, float* out, float* workspace) {
+  switch (epilogue) {
+    case Epilogue::kBiasRelu:
+      return convolve_with<Epilogue::kBiasRelu>(in, shape, weights, bias, extra, out, workspace);
+    case Epilogue::kBiasAddRelu:
+      return convolve_with<Epilogue::kBiasAddRelu>(in, shape, weights, bias, extra, out, workspace);
+    case Epilogue::kMask:
+      return convolve_with<Epilogue::kMask>(in, shape, weights, bias, extra, out, workspace);
+    case Epilogue::kAdd:
+      return convolve_with<Epilogue::kAdd>(in, shape, weights, bias, extra, out, workspace);
+  }
+}
+
+#include "winograd_gradient.h"
+
+}  // namespace
+}  // namespace SIMGAN_ISA
+
+#define SIMGAN_TEXT_OF(name) #name
+#define SIMGAN_TEXT(name) SIMGAN_TEXT_OF(name)
+const WinogradKernels SIMGAN_ISA_TABLE = {
+    SIMGAN_TEXT(SIMGAN_ISA), SIMGAN_ISA::workspace,           SIMGAN_ISA::transform_weights,
+    SIMGAN_ISA::convolve,    SIMGAN_ISA::add_weight_gradient, SIMGAN_ISA::finish_weight_gradient,
+    SIMGAN_ISA::mask,        SIMGAN_ISA::add_pixels,
+};
+
+}  // namespace simgan::cpu

@@ -1,0 +1,113 @@
+"""Hands the residual block to the native launchers of csrc/cpu: Winograd convolutions, float32."""
+
+import torch
+from torch import Tensor
+
+from simgan.kernels.layout import memory_format
+from simgan.kernels.native import launchers
+
+_INSTRUCTIONS = 0  # place in launchers().instruction_sets(), best first
+
+
+def forward(
+    x: Tensor,
+    weight1: Tensor,
+    bias1: Tensor,
+    weight2: Tensor,
+    bias2: Tensor,
+    keep_hidden: bool = True,
+) -> tuple[Tensor, Tensor]:
+    """The block's output and its hidden map (after the first relu), both [N, C, H, W].
+
+    Without `keep_hidden` the hidden map never leaves the cache, and an empty tensor takes its place.
+    """
+    layout = memory_format(x, weight1)
+    output = torch.empty_like(x, memory_format=layout)
+    hidden = torch.empty_like(x, memory_format=layout) if keep_hidden else x.new_empty(0)
+    output_last, hidden_last = _to_fill(output), _to_fill(hidden)
+    inputs = (_last(x), _taps(weight1), bias1.contiguous(), _taps(weight2), bias2.contiguous())
+    launchers().residual_block_forward_cpu(
+        [tensor.data_ptr() for tensor in inputs],
+        _sizes(x),
+        hidden_last.data_ptr(),
+        output_last.data_ptr(),
+        torch.get_num_threads(),
+        _INSTRUCTIONS,
+    )
+    return _filled(output, output_last), _filled(hidden, hidden_last)
+
+
+def backward(
+    grad: Tensor,
+    x: Tensor,
+    hidden: Tensor,
+    output: Tensor,
+    weight1: Tensor,
+    weight2: Tensor,
+    needs: list[bool],
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Gradients by x, weight1, bias1, weight2, bias2; an empty tensor where `needs` is False."""
+    activations = (
+        *(_last(grad), _last(x), _last(hidden), _last(output)),
+        *(_taps(weight1, transposed=True), _taps(weight2, transposed=True)),
+    )
+    results = [
+        torch.empty_like(x, memory_format=memory_format(x, weight1)),
+        torch.empty_like(weight1, memory_format=memory_format(weight1)),
+        x.new_empty(x.shape[1]),
+        torch.empty_like(weight2, memory_format=memory_format(weight2)),
+        x.new_empty(x.shape[1]),
+    ]
+    results = [
+        result if needed else x.new_empty(0) for result, needed in zip(results, needs, strict=True)
+    ]
+    filled = [
+        _to_fill(results[0]),
+        *(_taps_to_fill(result) if result.dim() == 4 else result for result in results[1:]),
+    ]
+    launchers().residual_block_backward_cpu(
+        [tensor.data_ptr() for tensor in activations],
+        _sizes(x),
+        [tensor.data_ptr() for tensor in filled],
+        torch.get_num_threads(),
+        _INSTRUCTIONS,
+    )
+    for place in (1, 3):
+        if needs[place]:
+            results[place].copy_(filled[place].permute(3, 2, 0, 1))
+    grad_x = _filled(results[0], filled[0])
+    return grad_x, results[1], results[2], results[3], results[4]
+
+
+def _sizes(maps: Tensor) -> list[int]:
+    images, channels, height, width = maps.shape
+    return [images, height, width, channels]
+
+
+def _last(maps: Tensor) -> Tensor:
+    """[N, C, H, W] as gapless [N, H, W, C]; free for channels_last maps."""
+    return maps.permute(0, 2, 3, 1).contiguous()
+
+
+def _to_fill(maps: Tensor) -> Tensor:
+    """Memory for `maps` as gapless [N, H, W, C]: their own if they are channels_last."""
+    if maps.dim() != 4 or maps.is_contiguous(memory_format=torch.channels_last):
+        return maps
+    return torch.empty_like(maps, memory_format=torch.channels_last)
+
+
+def _filled(maps: Tensor, filled: Tensor) -> Tensor:
+    return maps if filled is maps else maps.copy_(filled)
+
+
+def _taps(weight: Tensor, *, transposed: bool = False) -> Tensor:
+    """[out, in, 3, 3] as [3, 3, in, out]; transposed: of the convolution that is its gradient."""
+    if transposed:
+        weight = weight.flip(2, 3).transpose(0, 1)
+    return weight.permute(2, 3, 1, 0).contiguous()
+
+
+def _taps_to_fill(weight: Tensor) -> Tensor:
+    """Memory for the gradient of a weight [out, in, 3, 3] as gapless [3, 3, in, out]."""
+    channels = weight.shape[0]
+    return weight.new_empty(3, 3, channels, channels)
