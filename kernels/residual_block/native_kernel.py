@@ -19,7 +19,7 @@ def forward(
 ) -> tuple[Tensor, Tensor]:
     """The block's output and its hidden map (after the first relu), both [N, C, H, W].
 
-    Without `keep_hidden` the hidden map never leaves the cache, and an empty tensor takes its place.
+    Without `keep_hidden` the hidden map never leaves the cache; an empty tensor takes its place.
     """
     layout = memory_format(x, weight1)
     output = torch.empty_like(x, memory_format=layout)

@@ -40,7 +40,15 @@ def test_the_variable_wins_over_the_automatic_choice(monkeypatch: pytest.MonkeyP
 @built
 def test_the_automatic_choice_on_a_cpu_is_the_native_kernel() -> None:
     assert resolve_backend(CE, None, LOGITS) == "cpp"
-    assert resolve_backend("residual_block", None, LOGITS) == "reference"
+    assert resolve_backend("residual_block", None, LOGITS) == "cpp"
+
+
+@built
+def test_limits_of_a_call_move_the_automatic_choice_and_refuse_a_request() -> None:
+    limits = {"cpp": "it takes 3x3 kernels, got 7x7"}
+    assert resolve_backend("residual_block", None, LOGITS, limits=limits) == "reference"
+    with pytest.raises(ValueError, match=r"cannot run residual_block here: it takes 3x3 kernels"):
+        resolve_backend("residual_block", "cpp", LOGITS, limits=limits)
 
 
 def test_a_kernel_that_never_ran_on_a_gpu_is_not_chosen_there() -> None:
@@ -102,9 +110,10 @@ def test_the_cuda_backend_says_when_it_was_built_without_cuda(
         ),
         (
             "residual_block",
-            "cpp",
+            "cuda",
             LOGITS,
-            "the argument backend must be one of reference, triton for residual_block, got 'cpp'",
+            "the argument backend must be one of reference, triton, cpp for residual_block, "
+            "got 'cuda'",
         ),
         (
             CE,
@@ -151,8 +160,10 @@ def test_without_a_gpu_nothing_is_available_on_cuda() -> None:
 def test_a_bare_name_in_the_variable_asks_only_ops_that_have_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("SIMGAN_BACKEND", "cuda")
+    assert resolve_backend("residual_block", "reference", LOGITS) == "reference"
+    assert dispatch._from_variable("residual_block", "cuda") is None
     monkeypatch.setenv("SIMGAN_BACKEND", "cpp")
-    assert resolve_backend("residual_block", None, LOGITS) == "reference"
     with pytest.raises(ValueError, match=r"SIMGAN_BACKEND asks for 'cpp', which cannot run"):
         resolve_backend(CE, None, LOGITS.double())
 
@@ -170,8 +181,8 @@ def test_the_variable_can_ask_one_op(monkeypatch: pytest.MonkeyPatch) -> None:
         ("gpu", "SIMGAN_BACKEND must name one of cpp, cuda, reference, triton, got 'gpu'"),
         ("conv=triton", "SIMGAN_BACKEND must name one of the ops residual_block, "),
         (
-            "residual_block=cpp",
-            "SIMGAN_BACKEND must be one of reference, triton for residual_block",
+            "residual_block=cuda",
+            "SIMGAN_BACKEND must be one of reference, triton, cpp for residual_block",
         ),
     ],
 )

@@ -20,7 +20,7 @@ HISTORY = "history_replace"
 SAMPLES = [
     pytest.param(case, backend, layout, id=f"{case.id}-{backend}-{layout}")
     for case in SMALL
-    for backend in runs_on(case.op)
+    for backend in case.backends
     for layout in LAYOUTS
 ]
 
@@ -38,7 +38,7 @@ def backward_arguments(
         x, weight1, _, weight2, _ = inputs
         output, hidden = OPS.residual_block(*inputs, backend)
         subsets = [[True] * 5, [True] + [False] * 4, [False] + [True] * 4]
-        for needs in subsets if backend == "reference" else subsets[:1]:
+        for needs in subsets if backend in ("reference", "cpp") else subsets[:1]:
             grad = torch.randn_like(output)
             yield grad, x, hidden, output, weight1, weight2, needs, backend
     else:

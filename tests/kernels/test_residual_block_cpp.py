@@ -1,0 +1,168 @@
+"""The native residual block: every instruction set of this CPU, every size, any threads."""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+import torch.nn.functional as F
+from op_cases import laid_out, runs_on
+from torch import Tensor
+
+from simgan.kernels import residual_block
+from simgan.kernels.native import native
+from simgan.kernels.residual_block import native_kernel, reference
+
+if "cpp" not in runs_on("residual_block"):
+    pytest.skip("the native kernels need a CPU and a built module", allow_module_level=True)
+
+SETS: list[str] = native().module.instruction_sets()  # type: ignore[union-attr]
+ALL = [True] * 5
+SIZES = [(1, 1, 1), (3, 5, 3), (1, 4, 8), (3, 17, 23), (1, 35, 55)]
+
+
+@pytest.fixture(params=SETS)
+def instructions(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native_kernel, "_INSTRUCTIONS", SETS.index(request.param))
+
+
+@pytest.fixture
+def threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def block_inputs(images: int, height: int, width: int, channels: int) -> list[Tensor]:
+    torch.manual_seed(channels + height)
+    shape = (channels, channels, 3, 3)
+    scale = 0.5 / channels**0.5
+    return [
+        torch.randn(images, channels, height, width),
+        *(torch.randn(shape) * scale, torch.randn(channels)),
+        *(torch.randn(shape) * scale, torch.randn(channels)),
+    ]
+
+
+def largest_error(result: Tensor, truth: Tensor) -> float:
+    """Relative to the largest true value."""
+    assert result.shape == truth.shape
+    return ((result.double() - truth).abs().max() / truth.abs().max()).item()
+
+
+@pytest.mark.usefixtures("poisoned_memory", "instructions")
+@pytest.mark.parametrize("channels", [16, 32, 48, 64])
+@pytest.mark.parametrize(("images", "height", "width"), SIZES)
+def test_the_value_is_near_float64_at_every_size(
+    images: int, height: int, width: int, channels: int
+) -> None:
+    inputs = block_inputs(images, height, width, channels)
+    truth, true_hidden = reference.forward(*(tensor.double() for tensor in inputs))
+    output, hidden = native_kernel.forward(*inputs)
+    # Winograd's transforms cost digits, so no factor 2 here. Measured over these cases and
+    # 8x64x35x55 on an x86-64 CPU: at most 1.7e-6; plain torch up to 4.6e-7.
+    assert largest_error(output, truth) < 2.5e-6
+    assert largest_error(hidden, true_hidden) < 2.5e-6
+
+
+@pytest.mark.usefixtures("poisoned_memory", "instructions")
+@pytest.mark.parametrize("channels", [16, 32, 48, 64])
+@pytest.mark.parametrize(("images", "height", "width"), SIZES)
+def test_the_gradients_are_near_float64_at_every_size(
+    images: int, height: int, width: int, channels: int
+) -> None:
+    x, weight1, bias1, weight2, bias2 = block_inputs(images, height, width, channels)
+    # Both get one hidden and one output map: where a relu's input is near 0, rounding decides.
+    output, hidden = reference.forward(x, weight1, bias1, weight2, bias2)
+    arguments = (torch.randn_like(x), x, hidden, output, weight1, weight2)
+    truth = reference.backward(*(tensor.double() for tensor in arguments), ALL)
+    ours = native_kernel.backward(*arguments, ALL)
+    for name, one, true_one in zip(["x", "w1", "b1", "w2", "b2"], ours, truth, strict=True):
+        # Measured as above: at most 1.8e-6 by x and bias1, 1.3e-6 by weight1, 7e-7 by weight2,
+        # 2e-7 by bias2; plain torch up to 5.8e-7 by x and 1.0e-6 to 2.8e-6 by the others.
+        assert largest_error(one, true_one) < 2.5e-6, name
+
+
+@pytest.mark.usefixtures("threads")
+@pytest.mark.parametrize("images", [1, 3, 11, 40])
+def test_the_number_of_threads_does_not_change_a_bit(images: int) -> None:
+    x, weight1, bias1, weight2, bias2 = block_inputs(images, 7, 9, 16)
+
+    def results() -> list[Tensor]:
+        output, hidden = native_kernel.forward(x, weight1, bias1, weight2, bias2)
+        arguments = (torch.ones_like(x), x, hidden, output, weight1, weight2)
+        return [output, hidden, *native_kernel.backward(*arguments, ALL)]
+
+    torch.set_num_threads(1)
+    alone = results()
+    for count in (2, 3, 16):
+        torch.set_num_threads(count)
+        assert all(torch.equal(one, other) for one, other in zip(results(), alone, strict=True))
+
+
+@pytest.mark.usefixtures("poisoned_memory")
+@pytest.mark.parametrize("layout", ["contiguous", "channels_last", "sliced"])
+def test_the_layout_of_the_inputs_does_not_change_a_bit(layout: str) -> None:
+    inputs = block_inputs(3, 6, 7, 32)
+    expected, _ = native_kernel.forward(*inputs)
+    output, hidden = native_kernel.forward(*(laid_out(tensor, layout) for tensor in inputs))
+    assert torch.equal(output, expected)
+    without, nothing = native_kernel.forward(*inputs, keep_hidden=False)
+    assert torch.equal(without, expected)
+    assert nothing.numel() == 0
+    arguments = (torch.ones_like(output), inputs[0], hidden, output, inputs[1], inputs[3])
+    plain = native_kernel.backward(*arguments, ALL)
+    moved = native_kernel.backward(*(laid_out(tensor, layout) for tensor in arguments), ALL)
+    assert all(torch.equal(one, other) for one, other in zip(moved, plain, strict=True))
+
+
+@pytest.mark.parametrize(
+    "needs",
+    [[True] + [False] * 4, [False] + [True] * 4, [False, True, False, False, False], [False] * 5]
+    + [[index == wanted for index in range(5)] for wanted in (2, 3, 4)],
+)
+def test_only_the_needed_gradients_are_written(needs: list[bool]) -> None:
+    x, weight1, bias1, weight2, bias2 = block_inputs(3, 5, 6, 16)
+    output, hidden = native_kernel.forward(x, weight1, bias1, weight2, bias2)
+    arguments = (torch.randn_like(x), x, hidden, output, weight1, weight2)
+    everything = native_kernel.backward(*arguments, ALL)
+    some = native_kernel.backward(*arguments, needs)
+    for one, full, needed in zip(some, everything, needs, strict=True):
+        assert torch.equal(one, full) if needed else one.numel() == 0
+
+
+def test_a_kernel_or_width_it_cannot_take_is_left_to_the_reference() -> None:
+    x, weight, bias = torch.ones(1, 16, 4, 4), torch.ones(16, 16, 5, 5), torch.zeros(16)
+    expected = residual_block(x, weight, bias, weight, bias, backend="reference")
+    assert torch.equal(residual_block(x, weight, bias, weight, bias), expected)
+    with pytest.raises(ValueError, match="it takes 3x3 kernels, got 5x5"):
+        residual_block(x, weight, bias, weight, bias, backend="cpp")
+    x, weight, bias = torch.ones(1, 24, 4, 4), torch.ones(24, 24, 3, 3), torch.zeros(24)
+    with pytest.raises(ValueError, match="it takes multiples of 16 channels, got 24"):
+        residual_block(x, weight, bias, weight, bias, backend="cpp")
+
+
+def test_an_instruction_set_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native_kernel, "_INSTRUCTIONS", len(SETS))
+    with pytest.raises(IndexError, match="instruction_sets"):
+        native_kernel.forward(*block_inputs(1, 4, 4, 16))
+
+
+def test_a_compiled_step_equals_the_eager_one_in_training_and_inference() -> None:
+    inputs = block_inputs(2, 6, 7, 16)
+    compiled = torch.compile(
+        lambda *tensors: residual_block(*tensors, backend="cpp"),
+        fullgraph=True,
+        backend="aot_eager",
+    )
+    with torch.no_grad():
+        assert torch.equal(compiled(*inputs), residual_block(*inputs, backend="cpp"))
+    leaves = [tensor.requires_grad_() for tensor in inputs]
+    eager = torch.autograd.grad(residual_block(*leaves, backend="cpp").sum(), leaves)
+    traced = torch.autograd.grad(compiled(*leaves).sum(), leaves)
+    assert all(torch.equal(one, other) for one, other in zip(traced, eager, strict=True))
+
+
+def test_zero_weights_leave_the_relu_of_the_input() -> None:
+    x = torch.randn(2, 16, 9, 10)
+    zeros = torch.zeros(16, 16, 3, 3), torch.zeros(16)
+    assert torch.equal(residual_block(x, *zeros, *zeros, backend="cpp"), F.relu(x))
