@@ -96,7 +96,7 @@ class Refiner(nn.Module):
         self.conv_out = nn.Conv2d(width, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = F.relu(self.conv_in(x))
+        x = F.relu(self.conv_in(x), inplace=True)
         for block in self.blocks:
             x = block(x)
         x = self.conv_out(x)
