@@ -109,12 +109,18 @@ def cpu_computes_bf16() -> bool:
     )
 
 
-def pick_backends(text: str | None, precision: Precision) -> dict[str, str]:
+def pick_backends(
+    text: str | None,
+    precision: Precision,
+    limits: Mapping[str, Mapping[str, str]] | None = None,
+) -> dict[str, str]:
     """The backend asked for of each op; a bare name asks it of every op that has it.
 
     Args:
         text: `--backend`, in the language of SIMGAN_BACKEND: NAME or OP=NAME, comma-separated.
         precision: device and dtype it must work on.
+        limits: op to the backends that cannot take the shapes of this run, with the reason.
+
     Raises:
         ConfigError: the name is unknown, or that backend cannot run here.
     """
@@ -123,7 +129,7 @@ def pick_backends(text: str | None, precision: Precision) -> dict[str, str]:
         for op in BACKENDS:
             dtype = torch.float32 if op == "history_replace" else precision.amp_dtype
             sample = torch.empty(0, device=precision.device, dtype=dtype or torch.float32)
-            resolve_backend(op, asked.get(op), sample)
+            resolve_backend(op, asked.get(op), sample, limits=(limits or {}).get(op))
     except ValueError as error:
         raise ConfigError(str(error), fix="See 'simgan-engine doctor'.") from error
     return asked

@@ -25,6 +25,7 @@ from simgan.engine.run_folder import RunFolder
 from simgan.engine.run_state import Training
 from simgan.engine.signals import StopRequest
 from simgan.engine.step import Players
+from simgan.kernels.residual_block import block_limits
 
 EMBEDDED = {"synthetic": "procedural:synthetic?count=2000", "real": "procedural:camera?count=2000"}
 HISTORY_SEED = 0x5EED  # keeps the history's generator apart from the one that initialises weights
@@ -146,7 +147,8 @@ def hardware(config: TrainConfig) -> tuple[Precision, dict[str, str]]:
     """
     device = pick_device(config.device)
     precision = Precision.choose(device, amp=config.amp, channels_last=config.channels_last)
-    return precision, pick_backends(config.backend, precision)
+    refused = {"residual_block": block_limits(config.width, config.kernel)}
+    return precision, pick_backends(config.backend, precision, refused)
 
 
 def build_training(config: TrainConfig, arrays: Arrays, observer: Observer) -> Training:

@@ -12,10 +12,12 @@ from typing import Any
 import torch
 
 from simgan.engine.benchmark.plan import Plan
+from simgan.engine.config import TrainConfig
 from simgan.engine.precision import Precision, pick_backends
 from simgan.engine.run_folder import environment
 from simgan.kernels.dispatch import BACKENDS, resolve_backend
 from simgan.kernels.native import native
+from simgan.kernels.residual_block import block_limits
 
 
 def header(plan: Plan, precision: Precision) -> dict[str, Any]:
@@ -35,7 +37,7 @@ def header(plan: Plan, precision: Precision) -> dict[str, Any]:
         "load_before": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         "precision": precision.describe(),
         "tf32": torch.backends.cudnn.allow_tf32 if device.type == "cuda" else None,
-        "backends": _backends(config.backend, precision),
+        "backends": _backends(config, precision),
         "quick": plan.quick,
         "rounds": plan.rounds,
         "batch": config.batch,
@@ -113,13 +115,17 @@ def _nvidia_smi(field: str) -> str | None:
     return (done.stdout.splitlines() or [""])[0].strip() or None
 
 
-def _backends(requested: str | None, precision: Precision) -> dict[str, str]:
+def _backends(config: TrainConfig, precision: Precision) -> dict[str, str]:
     """Which implementation of each op runs in the networks' cases."""
-    asked = pick_backends(requested, precision)
+    refused = {"residual_block": block_limits(config.width, config.kernel)}
+    asked = pick_backends(config.backend, precision, refused)
     narrow = torch.empty(0, device=precision.device, dtype=precision.amp_dtype or torch.float32)
     return {
         op: resolve_backend(
-            op, asked.get(op), narrow.float() if op == "history_replace" else narrow
+            op,
+            asked.get(op),
+            narrow.float() if op == "history_replace" else narrow,
+            limits=refused.get(op),
         )
         for op in BACKENDS
     }

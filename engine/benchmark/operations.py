@@ -1,7 +1,7 @@
 """The cases on single operations: every available backend beside plain PyTorch."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -28,6 +28,7 @@ from simgan.kernels import (
     self_regularization,
 )
 from simgan.kernels.dispatch import TRITON, available_backends, requested_backends, resolve_backend
+from simgan.kernels.residual_block import block_limits
 
 PLAIN = "torch eager"
 FORWARD, BOTH = "forward", "forward+backward"
@@ -43,6 +44,7 @@ class Operation:
         plain: the op in plain PyTorch.
         ours: the op on a backend.
         work: of the forward; the backward reads and calculates `backward_factor` times as much.
+        limits: backends that cannot take these inputs, with the reason.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Operation:
     ours: Callable[..., Tensor]
     work: Work
     backward_factor: float = 0.0
+    limits: Mapping[str, str] = field(default_factory=dict)
 
 
 def ops_case(scene: Scene, say: Say) -> list[Row]:
@@ -99,7 +102,10 @@ def _block(scene: Scene, draw: _Draw) -> Operation:
     for _ in range(2):
         inputs += [draw(*filters, scale=(features * kernel**2) ** -0.5), draw(features, scale=0.1)]
     work = Work(config.batch, flops=2 * config.batch * layer.flops)
-    return Operation("residual_block", tuple(inputs), plain_block, residual_block, work, 2.0)
+    refused = block_limits(features, kernel)
+    return Operation(
+        "residual_block", tuple(inputs), plain_block, residual_block, work, 2.0, refused
+    )
 
 
 def _entropy(scene: Scene, draw: _Draw) -> Operation:
@@ -151,11 +157,15 @@ def _swap(scene: Scene, draw: _Draw) -> Operation:
 def _mode(operation: Operation, scene: Scene, mode: str, say: Say) -> list[Row]:
     """Check plain PyTorch and every backend, then time those that passed."""
     say(f"{operation.name} {mode}")
-    backends = available_backends(operation.name, scene.device.type)
+    backends = [
+        name
+        for name in available_backends(operation.name, scene.device.type)
+        if name not in operation.limits
+    ]
     if scene.device.type == "cpu":
         backends = [name for name in backends if name != TRITON]  # its interpreter times nothing
     asked = requested_backends(scene.plan.config.backend).get(operation.name)
-    chosen = resolve_backend(operation.name, asked, operation.inputs[0])
+    chosen = resolve_backend(operation.name, asked, operation.inputs[0], limits=operation.limits)
     calls: dict[str, Callable[..., Tensor]] = {PLAIN: operation.plain}
     calls |= {name: _on(operation.ours, name) for name in backends}
     results = {name: _results(call, operation.inputs, mode) for name, call in calls.items()}

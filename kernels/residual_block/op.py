@@ -75,7 +75,8 @@ def residual_block(
     for name, value in arguments.items():
         check_same_dtype(name, value, "x", arguments["x"])
         check_same_device(name, value, "x", x)
-    chosen = resolve_backend("residual_block", backend, arguments["x"], limits=_limits(x, weight1))
+    refused = block_limits(x.shape[1], weight1.shape[-1])
+    chosen = resolve_backend("residual_block", backend, arguments["x"], limits=refused)
     differentiated = any(value.requires_grad for value in arguments.values())
     keep_hidden = differentiated and torch.is_grad_enabled()
     output: Tensor = _forward(*arguments.values(), chosen, keep_hidden)[0]
@@ -101,16 +102,16 @@ def _check_shapes(arguments: dict[str, Tensor]) -> None:
             raise ValueError(f"{name} must be [C] with C = {channels} channels of x, got {shape}")
 
 
-def _limits(x: Tensor, weight1: Tensor) -> dict[str, str]:
-    channels, size = x.shape[1], weight1.shape[-1]
-    limits = {}
+def block_limits(channels: int, kernel: int) -> dict[str, str]:
+    """Backends that cannot take blocks of this width and filter size, with the reason."""
+    found = {}
     if channels not in _TRITON_CHANNELS:
-        limits[TRITON] = f"it takes {_TRITON_CHANNELS} channels, got {channels}"
-    if size != 3:
-        limits[CPP] = f"it takes 3x3 kernels, got {size}x{size}"
+        found[TRITON] = f"it takes {_TRITON_CHANNELS} channels, got {channels}"
+    if kernel != 3:
+        found[CPP] = f"it takes 3x3 kernels, got {kernel}x{kernel}"
     elif channels % _CPP_CHANNELS:
-        limits[CPP] = f"it takes multiples of {_CPP_CHANNELS} channels, got {channels}"
-    return limits
+        found[CPP] = f"it takes multiples of {_CPP_CHANNELS} channels, got {channels}"
+    return found
 
 
 def _implementation(backend: str) -> ModuleType:

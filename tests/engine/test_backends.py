@@ -58,3 +58,9 @@ def test_training_reaches_the_same_weights_on_every_cpu_backend(tmp_path: Path) 
         ends.append(load_file(checkpoint / "refiner.safetensors"))
     for name, weight in ends[0].items():
         torch.testing.assert_close(ends[1][name], weight, rtol=1e-4, atol=1e-6)
+
+
+def test_a_backend_that_cannot_take_the_shapes_is_refused_before_the_run() -> None:
+    refused = {"residual_block": {"reference": "it takes 3x3 kernels, got 7x7"}}
+    with pytest.raises(ConfigError, match="cannot run residual_block here: it takes 3x3 kernels"):
+        pick_backends("reference", CPU, refused)
