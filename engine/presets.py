@@ -19,7 +19,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     # Small enough for a laptop without a GPU: minutes, not hours.
     "demo": {
-        "steps": 240,
+        "steps": 400,
         "batch": 32,
         "width": 32,
         "blocks": 3,
@@ -27,8 +27,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "pretrain_refiner_steps": 60,
         "pretrain_discriminator_steps": 20,
         "log_every": 20,
-        "sample_every": 120,
-        "checkpoint_every": 120,
+        "sample_every": 200,
+        "checkpoint_every": 200,
         "lambda_reg": 0.3,
     },
 }
