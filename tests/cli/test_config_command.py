@@ -34,7 +34,7 @@ def test_origins_are_shown_on_request(in_tmp: Path, monkeypatch: pytest.MonkeyPa
         "lr 0.01 simgan.toml",
         "k_d 2 SIMGAN_K_D",
         "amp true --set amp",
-        "steps 240 preset demo",
+        "steps 400 preset demo",
         "data.exif auto default",
     ):
         assert row in shown

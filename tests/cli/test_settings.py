@@ -72,7 +72,7 @@ def test_preset_gives_way_to_file_to_variable_to_option(in_tmp: Path) -> None:
     environ = {"SIMGAN_K_G": "5", "SIMGAN_SEED": "6", "SIMGAN_DATA_LIMIT": "7"}
     found = resolve(environ=environ, seed=8, assignments=("data.limit=11", "amp=true"))
     expected = {
-        "steps": (240, "preset demo"),
+        "steps": (400, "preset demo"),
         "k_d": (1, "default"),
         "preset": ("demo", "default"),
         "batch": (8, "simgan.toml"),
