@@ -63,7 +63,7 @@ def test_a_second_spell_is_told_again() -> None:
 
 
 def test_a_uniform_synthetic_set_is_no_division_by_zero() -> None:
-    HealthRules().check({**HEALTHY, "synthetic_contrast": 0.0})
+    assert HealthRules().check({**HEALTHY, "synthetic_contrast": 0.0}) == []
 
 
 def appearance(refined: torch.Tensor, synthetic: torch.Tensor) -> dict[str, float]:
