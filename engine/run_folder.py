@@ -1,26 +1,21 @@
 """The folder of a run: created once, locked while in use, found again by `--resume`, `refine`."""
 
 import json
-import os
 import platform
 import re
-import socket
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from simgan.engine.config import TrainConfig, to_json, train_config
 from simgan.engine.durable import disk_error, replace_file
-from simgan.engine.errors import CheckpointError, ConfigError, LockedError
+from simgan.engine.errors import CheckpointError, ConfigError
+from simgan.engine.process_lock import hold
 
 RUNS = "runs"
-NOTE_PATIENCE = 20  # looks, one second in all
 _NUMBERED = re.compile(r"(\d{4,})-")
 
 
@@ -117,31 +112,8 @@ class RunFolder:
         Raises:
             LockedError: another process holds it.
         """
-        lock = FileLock(self.path / "LOCK")
-        note = self.path / "LOCK.json"
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise LockedError(f"{self.path} is in use{_holder(note)}") from None
-        holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%H:%M")}
-        try:
-            replace_file(note, json.dumps(holder).encode())
+        with hold(self.path / "LOCK", self.path):
             yield
-        finally:
-            note.unlink(missing_ok=True)
-            lock.release()
-
-
-def _holder(note: Path) -> str:
-    """Who holds the lock; waits a little for a holder that is just writing its note."""
-    for _ in range(NOTE_PATIENCE):
-        with suppress(OSError, ValueError, LookupError, TypeError):
-            holder = json.loads(note.read_text())
-            if holder["host"] == socket.gethostname():
-                os.kill(holder["pid"], 0)  # raises when the note is that of a dead process
-            return f" by pid {holder['pid']} on host {holder['host']} since {holder['since']}"
-        time.sleep(0.05)
-    return ""
 
 
 def _named(path: Path) -> Path:

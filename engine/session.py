@@ -32,7 +32,12 @@ from simgan.engine.run_state import (
 )
 from simgan.engine.samples import draw_samples, fixed_samples, save_grid
 from simgan.engine.signals import StopRequest
-from simgan.engine.step import discriminator_step, pretrain_refiner_step, refiner_step
+from simgan.engine.step import (
+    discriminator_step,
+    pretrain_refiner_step,
+    refined_needed,
+    refiner_step,
+)
 
 CHECK_EVERY = 20  # steps between looks at the non-finite flag: each look waits for the device
 MAX_ROLLBACKS = 3
@@ -144,8 +149,7 @@ class Session:
 
     def _discriminator_update(self, *, use_history: bool) -> None:
         players, batch = self.training.players, self.training.config.batch
-        half = use_history and players.history is not None and len(players.history) >= batch // 2
-        synthetic = self._draw_synthetic(batch // 2 if half else batch)
+        synthetic = self._draw_synthetic(refined_needed(players, batch, use_history=use_history))
         real = players.precision.images(self.training.real.next(batch))
         self._record(
             "discriminator", discriminator_step(players, synthetic, real, use_history=use_history)

@@ -100,6 +100,16 @@ def refiner_step(players: Players, synthetic: Tensor) -> Metrics:
     }
 
 
+def refined_needed(players: Players, batch: int, *, use_history: bool) -> int:
+    """Synthetic images that one discriminator update refines.
+
+    b/2 once the history has b/2 images to give, before that and without a history all b.
+    """
+    history = players.history if use_history else None
+    gives = history is not None and len(history) >= batch // 2
+    return batch // 2 if gives else batch
+
+
 def discriminator_step(
     players: Players, synthetic: Tensor, real: Tensor, *, use_history: bool = True
 ) -> Metrics:
@@ -109,17 +119,17 @@ def discriminator_step(
     places of b/2 random entries. Before that the whole batch comes from the refiner.
 
     Args:
-        synthetic: [b, C, H, W]; the first half is used once the history can give the other.
+        synthetic: [b, C, H, W]; the first `refined_needed` of them are used.
         real: [b, C, H, W].
         use_history: False during pre-training, when there is no history yet.
     """
     history = players.history if use_history else None
-    half = real.shape[0] // 2
-    from_history = history is not None and len(history) >= half
+    batch = real.shape[0]
+    half, needed = batch // 2, refined_needed(players, batch, use_history=use_history)
     with torch.no_grad(), players.precision.autocast():
-        current = players.run_refiner(synthetic[:half] if from_history else synthetic).float()
+        current = players.run_refiner(synthetic[:needed]).float()
     refined = current
-    if history is not None and from_history:
+    if history is not None and needed < batch:
         refined = torch.cat((current, history.sample(half).to(current.dtype)))
     images = players.precision.images(torch.cat((refined, real)))
     with players.precision.autocast():

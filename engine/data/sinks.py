@@ -1,24 +1,20 @@
 """The mirror of sources: where a refined set goes, in the container that it came from."""
 
 import hashlib
-import json
-import os
-import socket
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from simgan.engine.data.array_sink import ArraySink
 from simgan.engine.data.folder_sink import FolderSink
 from simgan.engine.data.refined_manifest import Entry, RefinedManifest
 from simgan.engine.data.source import Source
-from simgan.engine.errors import DataError, LockedError
+from simgan.engine.errors import DataError
+from simgan.engine.process_lock import hold
 
 __all__ = ["Sink", "check_separate", "hold_output", "input_digest", "open_sink"]
 
@@ -141,31 +137,9 @@ def hold_output(sink: Sink) -> Iterator[None]:
     Raises:
         LockedError: another process holds it.
     """
-    path = sink.lock
-    path.parent.mkdir(parents=True, exist_ok=True)
-    note = path.with_suffix(".json")
-    lock = FileLock(path)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise LockedError(f"{sink.location} is in use{_holder(note)}") from None
-    try:
-        holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%H:%M")}
-        note.write_text(json.dumps(holder))
+    sink.lock.parent.mkdir(parents=True, exist_ok=True)
+    with hold(sink.lock, sink.location, remove=True):
         yield
-    finally:
-        note.unlink(missing_ok=True)
-        # Removed while held: whoever opens it now makes a new file and finds the work done.
-        path.unlink(missing_ok=True)
-        lock.release()
-
-
-def _holder(note: Path) -> str:
-    try:
-        holder = json.loads(note.read_text())
-        return f" by pid {holder['pid']} on host {holder['host']} since {holder['since']}"
-    except (OSError, ValueError, KeyError):
-        return ""
 
 
 def input_digest(source: Source, index: int, image: NDArray[np.generic] | None = None) -> str:

@@ -17,6 +17,7 @@ from simgan.engine.errors import CheckpointError, ConfigError
 from simgan.engine.precision import Precision, pick_backends, pick_device
 from simgan.engine.refiner import Refiner, load_refiner_file
 from simgan.engine.run_folder import find_run, latest_run
+from simgan.kernels.residual_block import block_limits
 
 TIMES = "\u00d7"
 
@@ -115,8 +116,11 @@ def find_weights(config: RefineConfig) -> Weights:
     precision = Precision.choose(
         pick_device(config.device), amp=config.amp, channels_last=config.channels_last
     )
-    backends = pick_backends(config.backend, precision)
-    refiner = load_refiner_file(file, backends.get("residual_block"))
+    refiner = load_refiner_file(file)
+    limits = block_limits(refiner.shape.width, refiner.shape.kernel)
+    backends = pick_backends(config.backend, precision, {"residual_block": limits})
+    if "residual_block" in backends:
+        refiner = load_refiner_file(file, backends["residual_block"])
     state = _state_beside(file)
     trained = train_config(state["config"]) if "config" in state else None
     return Weights(

@@ -101,4 +101,8 @@ def test_tensorboard_on_a_full_disk_is_told_once_and_the_rows_go_on(tmp_path: Pa
 def test_closing_a_logbook_on_a_full_disk_hides_no_other_error(tmp_path: Path) -> None:
     book = Logbook(tmp_path / "metrics.jsonl")
     book._board = FullBoard()
-    book.close()
+    with pytest.raises(KeyError, match="the other error"):
+        try:
+            raise KeyError("the other error")
+        finally:
+            book.close()

@@ -28,8 +28,12 @@ def test_a_full_step_does_not_wait_for_the_device(amp: bool) -> None:
     torch.cuda.set_sync_debug_mode("error")
     try:
         full_step(ours, scene, scene.synthetic, scene.real)
+        waited = None
+    except RuntimeError as error:
+        waited = str(error)
     finally:
         torch.cuda.set_sync_debug_mode(before)
+    assert waited is None
 
 
 def test_the_step_is_correct_and_timed_on_cuda() -> None:

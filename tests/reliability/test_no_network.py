@@ -17,6 +17,7 @@ def test_the_tests_may_talk_to_this_machine() -> None:
         server.bind(("127.0.0.1", 0))
         server.listen()
         client.connect(server.getsockname())
+        assert client.getpeername() == server.getsockname()
 
 
 def test_the_watch_sees_a_connection(zygote: Zygote, quick_folder: Path) -> None:
