@@ -119,6 +119,15 @@ void bind_cpu(py::module_& m) {
                                                at<int64_t>(slots), count, row_bytes));
       },
       Unlocked());
+  m.def(
+      "history_exchange_cpu",
+      [](Address buffer, int64_t capacity, Address refined, int64_t count, int64_t row_bytes,
+         Address state, Address old) {
+        check_cpu(simgan::cpu::history_exchange(at<void>(buffer), capacity, at<void>(refined),
+                                                count, row_bytes, at<int64_t>(state),
+                                                at<void>(old)));
+      },
+      Unlocked());
 }
 
 #ifdef SIMGAN_WITH_CUDA
@@ -175,6 +184,15 @@ void bind_cuda(py::module_& m) {
         check_cuda(simgan::cuda::history_replace(at<void>(buffer), capacity, at<void>(refined),
                                                  at<int64_t>(slots), count, row_bytes,
                                                  at<void>(stream)));
+      },
+      Unlocked());
+  m.def(
+      "history_exchange_cuda",
+      [](Address buffer, int64_t capacity, Address refined, int64_t count, int64_t row_bytes,
+         Address state, Address old, Address stream) {
+        check_cuda(simgan::cuda::history_exchange(at<void>(buffer), capacity, at<void>(refined),
+                                                  count, row_bytes, at<int64_t>(state),
+                                                  at<void>(old), at<void>(stream)));
       },
       Unlocked());
 }

@@ -8,7 +8,7 @@
 namespace simgan {
 
 // Raised by one whenever a launcher changes its arguments; kernels/native.py asks for the same.
-constexpr int kInterface = 2;
+constexpr int kInterface = 3;
 
 // Codes of the CPU launchers. The CUDA launchers return cudaError_t.
 enum Status : int {
@@ -80,6 +80,11 @@ int self_regularization_backward(const float* grad, const float* refined, const 
 int history_replace(void* buffer, int64_t capacity, const void* refined, const int64_t* slots,
                     int64_t count, int64_t row_bytes);
 
+// Draws slots A and B from state = {seed, number of the draw} (random_slots.h), then old =
+// buffer[A], buffer[B] = refined, both of `count` rows, and adds one to the number.
+int history_exchange(void* buffer, int64_t capacity, const void* refined, int64_t count,
+                     int64_t row_bytes, int64_t* state, void* old);
+
 }  // namespace cpu
 
 namespace cuda {
@@ -87,7 +92,7 @@ namespace cuda {
 // Length of the `partials` workspace (float) of the two forward launchers for `count` elements.
 int64_t partial_sums(int64_t count);
 
-// The same five on a GPU. `stream` is a cudaStream_t; sums have a fixed order, so a repeated call
+// The same on a GPU. `stream` is a cudaStream_t; sums have a fixed order, so a repeated call
 // gives the same bits.
 int patch_cross_entropy_forward(const float* logits, const MapLayout& layout, int target,
                                 float* partials, float* loss, void* stream);
@@ -101,6 +106,9 @@ int self_regularization_backward(const float* grad, const float* refined, const 
 // A slot out of range is skipped: the host does not wait to read it.
 int history_replace(void* buffer, int64_t capacity, const void* refined, const int64_t* slots,
                     int64_t count, int64_t row_bytes, void* stream);
+// One launch. The number is below 2^32: while it runs, its upper half counts blocks.
+int history_exchange(void* buffer, int64_t capacity, const void* refined, int64_t count,
+                     int64_t row_bytes, int64_t* state, void* old, void* stream);
 
 const char* error_text(int code);
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from simgan.kernels import history_replace_
+from simgan.kernels import draw_slots_, history_exchange_, history_replace_
 
 
 class HistoryBuffer:
@@ -22,6 +22,11 @@ class HistoryBuffer:
         device: where the images are.
         dtype: of the images, as they are kept and saved.
         seed: of the slots.
+
+    Attributes:
+        images: [B, C, H, W], the first `len(history)` in use.
+        slots: int64 [2] on the device, (seed, number of the next draw); the same slots on every
+            kind of device.
     """
 
     def __init__(
@@ -38,50 +43,74 @@ class HistoryBuffer:
         self.capacity = capacity
         self.images = torch.zeros((capacity, *image_shape), device=device, dtype=dtype)
         self.size = 0
-        self._slots = torch.Generator(device).manual_seed(seed)
+        self.slots = torch.tensor([seed, 0], device=device)
 
     def __len__(self) -> int:
         return self.size
 
-    def draw_slots(self, count: int) -> Tensor:
-        """`count` distinct random slots of those in use, int64 [count] on the device."""
+    def exchange(self, refined: Tensor, backends: Mapping[str, str] | None = None) -> Tensor:
+        """Take in k refined images and give k different older ones.
+
+        A full history gives k random images and then replaces k random ones, both drawn from its
+        old contents, in one op without waiting for the device. Before that, images go into free
+        slots first.
+
+        Args:
+            refined: [k, C, H, W] with k <= `len(history)`.
+            backends: op to the backend asked for; the other ops choose the best available.
+
+        Returns:
+            [k, C, H, W], a copy, in the dtype of the history.
+        """
+        count = refined.shape[0]
         if count > self.size:
             raise ValueError(
-                f"count must be at most the {self.size} images in the history, got {count}"
+                f"refined must hold at most {self.size} images, as many as the history, got {count}"
             )
-        order = torch.randperm(self.size, generator=self._slots, device=self.images.device)
-        return order[:count]
+        if self.size == self.capacity:
+            asked = (backends or {}).get("history_exchange")
+            return history_exchange_(self.images, self._kept(refined), self.slots, backend=asked)
+        sampled, replaced = draw_slots_(self.slots, count, self.size).unbind()
+        old = self.images.index_select(0, sampled)
+        self._write(refined, replaced, backends)
+        return old
 
-    def sample(self, count: int) -> Tensor:
-        """`count` different images of the history, [count, C, H, W]."""
-        return self.images.index_select(0, self.draw_slots(count))
-
-    def push(self, refined: Tensor, backend: str | None = None) -> None:
+    def push(self, refined: Tensor, backends: Mapping[str, str] | None = None) -> None:
         """Take in new images: into free slots first, then over random distinct ones, in place.
 
         Args:
             refined: [k, C, H, W] with k <= capacity.
+            backends: as in `exchange`.
         """
         count = refined.shape[0]
         if count > self.capacity:
             raise ValueError(f"at most {self.capacity} images fit into the history, got {count}")
-        free = min(self.capacity - self.size, count)
         # Random slots are drawn among the older images, so that nothing just written is
         # overwritten.
-        drawn = self.draw_slots(count - free)
+        drawn = draw_slots_(self.slots, min(count, self.size), self.size)[1]
+        self._write(refined, drawn, backends)
+
+    def _write(self, refined: Tensor, replaced: Tensor, backends: Mapping[str, str] | None) -> None:
+        """Into free slots, then into the first of `replaced`."""
+        count = refined.shape[0]
+        free = min(self.capacity - self.size, count)
         fresh = torch.arange(self.size, self.size + free, device=self.images.device)
         self.size += free
-        new = refined.detach().to(self.images.dtype).contiguous()
-        history_replace_(self.images, new, torch.cat((fresh, drawn)), backend=backend)
+        slots = torch.cat((fresh, replaced[: count - free]))
+        asked = (backends or {}).get("history_replace")
+        history_replace_(self.images, self._kept(refined), slots, backend=asked)
+
+    def _kept(self, refined: Tensor) -> Tensor:
+        return refined.detach().to(self.images.dtype).contiguous()
 
     def state_dict(self) -> dict[str, Tensor]:
         """The images in use and the state of the slot generator."""
-        return {"images": self.images[: self.size], "slots": self._slots.get_state()}
+        return {"images": self.images[: self.size], "slots": self.slots}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a `state_dict`; the capacity may not have shrunk below its images.
 
-        The generator of another kind of device cannot go on; a new one is then seeded by its state.
+        The generator state of an earlier version cannot go on; it then seeds the slots.
         """
         images = state["images"]
         if images.shape[0] > self.capacity or images.shape[1:] != self.images.shape[1:]:
@@ -91,8 +120,7 @@ class HistoryBuffer:
         self.size = images.shape[0]
         self.images[: self.size].copy_(images)
         slots = state["slots"].cpu()
-        if slots.shape == self._slots.get_state().shape:
-            self._slots.set_state(slots)
-        else:
+        if slots.dtype != torch.int64 or slots.shape != self.slots.shape:
             seed = hashlib.blake2b(slots.numpy().tobytes(), digest_size=7).digest()
-            self._slots.manual_seed(int.from_bytes(seed))
+            slots = torch.tensor([int.from_bytes(seed), 0])
+        self.slots.copy_(slots)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from simgan.engine.errors import ConfigError
-from simgan.kernels.dispatch import BACKENDS, requested_backends, resolve_backend
+from simgan.kernels.dispatch import BACKENDS, COPIES, requested_backends, resolve_backend
 
 
 def pick_device(text: str) -> torch.device:
@@ -127,7 +127,7 @@ def pick_backends(
     try:
         asked = requested_backends(text)
         for op in BACKENDS:
-            dtype = torch.float32 if op == "history_replace" else precision.amp_dtype
+            dtype = torch.float32 if op in COPIES else precision.amp_dtype
             sample = torch.empty(0, device=precision.device, dtype=dtype or torch.float32)
             resolve_backend(op, asked.get(op), sample, limits=(limits or {}).get(op))
     except ValueError as error:

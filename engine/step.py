@@ -115,8 +115,9 @@ def discriminator_step(
 ) -> Metrics:
     """One discriminator update on Eq. 2, half of its refined images from the history (2.3).
 
-    With b/2 images in the history only b/2 synthetic ones are refined; those b/2 then take the
-    places of b/2 random entries. Before that the whole batch comes from the refiner.
+    With b/2 images in the history only b/2 synthetic ones are refined; those b/2 take the places of
+    b/2 random entries, after the history has given b/2 of its own. Before that the whole batch
+    comes from the refiner.
 
     Args:
         synthetic: [b, C, H, W]; the first `refined_needed` of them are used.
@@ -125,20 +126,21 @@ def discriminator_step(
     """
     history = players.history if use_history else None
     batch = real.shape[0]
-    half, needed = batch // 2, refined_needed(players, batch, use_history=use_history)
+    needed = refined_needed(players, batch, use_history=use_history)
     with torch.no_grad(), players.precision.autocast():
         current = players.run_refiner(synthetic[:needed]).float()
     refined = current
     if history is not None and needed < batch:
-        refined = torch.cat((current, history.sample(half).to(current.dtype)))
+        old = history.exchange(current, players.backends)
+        refined = torch.cat((current, old.to(current.dtype)))
+    elif history is not None:
+        history.push(current[: batch // 2], players.backends)
     images = players.precision.images(torch.cat((refined, real)))
     with players.precision.autocast():
         logits = players.run_discriminator(images)
         refined_logits, real_logits = logits[: refined.shape[0]], logits[refined.shape[0] :]
         loss = discriminator_loss(refined_logits, real_logits, players.backends)
     _update(players.optimizer_d, players.scaler_d, loss)
-    if history is not None:
-        history.push(current[:half], players.backends.get("history_replace"))
     return {
         "discriminator_loss": loss.detach(),
         "real_contrast": real.std(),

@@ -27,7 +27,9 @@ BACKENDS: dict[str, tuple[str, ...]] = {
     "patch_cross_entropy": (REFERENCE, TRITON, CPP, CUDA),
     "self_regularization": (REFERENCE, TRITON, CPP, CUDA),
     "history_replace": (REFERENCE, TRITON, CPP, CUDA),
+    "history_exchange": (REFERENCE, TRITON, CPP, CUDA),
 }
+COPIES = ("history_replace", "history_exchange")  # they move bytes, whatever the dtype
 
 # What the automatic choice tries per device type, best first. A backend enters when its tests have
 # passed on such a device and a measurement showed a gain. The Triton kernels are checked in the
@@ -35,7 +37,7 @@ BACKENDS: dict[str, tuple[str, ...]] = {
 AUTOMATIC: dict[str, tuple[str, ...]] = {"cpu": (CPP, REFERENCE), "cuda": (REFERENCE,)}
 
 _SHORT_FLOATS = (torch.float32, torch.bfloat16, torch.float16)
-# dtypes of a backend where they are fewer than the op's; history_replace copies bytes.
+# dtypes of a backend where they are fewer than the op's.
 _DTYPES: dict[str, tuple[torch.dtype, ...]] = {
     TRITON: _SHORT_FLOATS,
     CPP: (torch.float32,),
@@ -178,7 +180,7 @@ def _problem(
     problem = _triton_problem(device_type) if backend == TRITON else None
     if backend in (CPP, CUDA):
         problem = _native_problem(backend, device_type)
-    if problem is None and op != "history_replace":
+    if problem is None and op not in COPIES:
         problem = _dtype_problem(backend, dtypes)
     return problem
 

@@ -15,7 +15,7 @@ from simgan.engine.benchmark.plan import Plan
 from simgan.engine.config import TrainConfig
 from simgan.engine.precision import Precision, pick_backends
 from simgan.engine.run_folder import environment
-from simgan.kernels.dispatch import BACKENDS, resolve_backend
+from simgan.kernels.dispatch import BACKENDS, COPIES, resolve_backend
 from simgan.kernels.native import native
 from simgan.kernels.residual_block import block_limits
 
@@ -124,7 +124,7 @@ def _backends(config: TrainConfig, precision: Precision) -> dict[str, str]:
         op: resolve_backend(
             op,
             asked.get(op),
-            narrow.float() if op == "history_replace" else narrow,
+            narrow.float() if op in COPIES else narrow,
             limits=refused.get(op),
         )
         for op in BACKENDS

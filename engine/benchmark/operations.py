@@ -23,7 +23,7 @@ from simgan.engine.benchmark.results import Row, Work, timed_row
 from simgan.engine.benchmark.rounds import measure
 from simgan.engine.discriminator import Discriminator
 from simgan.kernels import (
-    history_replace_,
+    history_exchange_,
     patch_cross_entropy,
     residual_block,
     self_regularization,
@@ -62,7 +62,7 @@ class Operation:
 
 
 def ops_case(scene: Scene, say: Say) -> list[Row]:
-    """Forward, and forward with backward, of the four ops in the shapes of the gaze networks."""
+    """Forward, and forward with backward, of the ops of a step in the shapes of the gaze networks."""
     rows = []
     for operation in operations(scene):
         rows += _mode(operation, scene, FORWARD, say)
@@ -72,7 +72,7 @@ def ops_case(scene: Scene, say: Say) -> list[Row]:
 
 
 def operations(scene: Scene) -> list[Operation]:
-    """The four ops with seeded inputs on the scene's device, in the dtype of its precision."""
+    """The ops of a step with seeded inputs on the scene's device, in the dtype of its precision."""
     draw = _Draw(scene)
     return [
         _block(scene, draw),
@@ -163,22 +163,25 @@ def _difference(scene: Scene, draw: _Draw) -> Operation:
 
 
 def _swap(scene: Scene, draw: _Draw) -> Operation:
-    config = scene.plan.config
-    half = config.batch // 2
+    half = scene.plan.config.batch // 2
     fresh = draw(half, CHANNELS, *scene.plan.size, grad=False).float().contiguous()
-    slots = torch.randperm(config.history_capacity, generator=draw.generator)[:half]
+    # With one image in every slot, whatever slots are drawn, the result is the same.
+    history = scene.history[:1].expand_as(scene.history).contiguous()
 
-    def plain(images: Tensor, history: Tensor, places: Tensor) -> Tensor:
-        history[places] = images
-        return history
+    def plain(images: Tensor, history: Tensor, state: Tensor) -> Tensor:
+        sampled, replaced = (
+            torch.randperm(history.shape[0], device=history.device)[:half] for _ in range(2)
+        )
+        old = history[sampled]
+        history[replaced] = images
+        return old
 
-    def ours(images: Tensor, history: Tensor, places: Tensor, backend: str) -> Tensor:
-        history_replace_(history, images, places, backend=backend)
-        return history
+    def ours(images: Tensor, history: Tensor, state: Tensor, backend: str) -> Tensor:
+        return history_exchange_(history, images, state, backend=backend)
 
-    inputs = (fresh, scene.history.clone(), slots.to(scene.device))
-    work = Work(half, bytes=2 * _bytes(fresh))
-    return Operation("history_replace", inputs, plain, ours, work)
+    inputs = (fresh, history, torch.tensor([1, 0], device=scene.device))
+    work = Work(half, bytes=4 * _bytes(fresh))
+    return Operation("history_exchange", inputs, plain, ours, work)
 
 
 def _mode(operation: Operation, scene: Scene, mode: str, say: Say) -> list[Row]:

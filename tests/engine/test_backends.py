@@ -10,13 +10,14 @@ from tiny import tiny_config
 from simgan.engine.errors import ConfigError
 from simgan.engine.precision import Precision, pick_backends
 from simgan.engine.trainer import train
+from simgan.kernels.dispatch import BACKENDS
 
 CPU = Precision(torch.device("cpu"))
 
 
 def test_a_bare_name_is_asked_of_every_op_that_has_it() -> None:
     assert pick_backends("reference", CPU) == dict.fromkeys(
-        ("residual_block", "patch_cross_entropy", "self_regularization", "history_replace"),
+        BACKENDS,
         "reference",
     )
 

@@ -9,10 +9,11 @@ import torch
 from tiny_bench import tiny_plan
 
 from simgan.engine.benchmark.benchmark import run_benchmark
+from simgan.kernels.dispatch import BACKENDS
 from simgan.kernels.residual_block import reference as block
 from simgan.kernels.self_regularization import reference as difference
 
-OPS = ("residual_block", "patch_cross_entropy", "self_regularization", "history_replace")
+OPS = ("residual_block", "patch_cross_entropy", "self_regularization", "history_exchange")
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +45,7 @@ def test_header_says_on_what_and_of_what(report: dict[str, Any]) -> None:
     header = report["header"]
     for name in ("date", "command", "cpu", "torch", "triton", "python", "threads", "precision"):
         assert name in header
-    assert set(header["backends"]) == set(OPS)
+    assert set(header["backends"]) == set(BACKENDS)
     assert header["quick"] is True
 
 
@@ -83,7 +84,7 @@ def test_every_op_is_timed_on_every_backend(report: dict[str, Any]) -> None:
     for op in OPS:
         modes = {row["mode"] for row in rows(report, op)}
         assert modes == (
-            {"forward"} if op == "history_replace" else {"forward", "forward+backward"}
+            {"forward"} if op == "history_exchange" else {"forward", "forward+backward"}
         )
         forward = {r["variant"]: r for r in rows(report, op) if r["mode"] == "forward"}
         assert {"torch eager", "reference"} <= set(forward)

@@ -16,7 +16,6 @@ from op_cases import (
 )
 
 OPS = torch.ops.simgan
-HISTORY = "history_replace"
 SAMPLES = [
     pytest.param(case, backend, layout, id=f"{case.id}-{backend}-{layout}")
     for case in SMALL
@@ -59,13 +58,24 @@ def test_opcheck_passes_for_the_backward_op(case: OpCase, backend: str, layout: 
 
 
 @pytest.mark.parametrize("layout", ["contiguous", "channels_last"])
-@pytest.mark.parametrize("backend", runs_on(HISTORY))
+@pytest.mark.parametrize("backend", runs_on("history_replace"))
 def test_opcheck_passes_for_the_op_that_writes_its_input(backend: str, layout: str) -> None:
     memory = torch.channels_last if layout == "channels_last" else torch.contiguous_format
     buffer = torch.randn(5, 3, 4, 6, device=DEVICE).contiguous(memory_format=memory)
     slots = torch.tensor([4, 1], device=DEVICE)
     torch.library.opcheck(
         OPS.history_replace_.default, (buffer, torch.randn_like(buffer[:2]), slots, backend)
+    )
+
+
+@pytest.mark.parametrize("layout", ["contiguous", "channels_last"])
+@pytest.mark.parametrize("backend", runs_on("history_exchange"))
+def test_opcheck_passes_for_the_op_that_writes_two_inputs(backend: str, layout: str) -> None:
+    memory = torch.channels_last if layout == "channels_last" else torch.contiguous_format
+    buffer = torch.randn(5, 3, 4, 6, device=DEVICE).contiguous(memory_format=memory)
+    state = torch.tensor([3, 1], device=DEVICE)
+    torch.library.opcheck(
+        OPS.history_exchange_.default, (buffer, torch.randn_like(buffer[:2]), state, backend)
     )
 
 

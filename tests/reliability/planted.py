@@ -211,7 +211,7 @@ def forget(what: str) -> None:
         real = HistoryBuffer.load_state_dict
 
         def images_only(self: HistoryBuffer, state: Any) -> None:
-            real(self, {"images": state["images"], "slots": self._slots.get_state()})
+            real(self, {"images": state["images"], "slots": self.slots.clone()})
 
         HistoryBuffer.load_state_dict = images_only  # type: ignore[method-assign]
     elif what == "optimizers":
