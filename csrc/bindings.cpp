@@ -28,6 +28,18 @@ simgan::MapLayout layout_of(const Layout& l) {
   return {l[0], l[1], l[2], l[3], l[4], l[5], l[6]};
 }
 
+// Addresses of logits, refined, target.
+simgan::RefinerLossInputs loss_inputs(const std::array<Address, 3>& a, const Layout& layout,
+                                      int64_t count, float lambda_reg) {
+  return {at<float>(a[0]), layout_of(layout), at<float>(a[1]), at<float>(a[2]), count, lambda_reg};
+}
+
+// Addresses of total, realism, regularization, slopes, signs.
+simgan::RefinerLossOutputs loss_outputs(const std::array<Address, 5>& a, const Layout& layout) {
+  return {at<float>(a[0]), at<float>(a[1]),   at<float>(a[2]),
+          at<float>(a[3]), layout_of(layout), at<int8_t>(a[4])};
+}
+
 void check_cpu(int code) {
   if (code == simgan::kSlotOutOfRange) {
     throw std::out_of_range("slots must be in 0 <= slot < capacity of buffer; nothing was written");
@@ -112,6 +124,23 @@ void bind_cpu(py::module_& m) {
       },
       Unlocked());
   m.def(
+      "refiner_loss_forward_cpu",
+      [](const std::array<Address, 3>& inputs, const Layout& layout, int64_t count,
+         float lambda_reg, const std::array<Address, 5>& outputs, const Layout& slopes_layout) {
+        check_cpu(simgan::cpu::refiner_loss_forward(loss_inputs(inputs, layout, count, lambda_reg),
+                                                    loss_outputs(outputs, slopes_layout)));
+      },
+      Unlocked());
+  m.def(
+      "refiner_loss_backward_cpu",
+      [](Address grad, Address slopes, int64_t slopes_count, Address grad_logits, Address signs,
+         int64_t signs_count, float scale, Address grad_refined) {
+        check_cpu(simgan::cpu::refiner_loss_backward(
+            at<float>(grad), at<float>(slopes), slopes_count, at<float>(grad_logits),
+            at<int8_t>(signs), signs_count, scale, at<float>(grad_refined)));
+      },
+      Unlocked());
+  m.def(
       "history_replace_cpu",
       [](Address buffer, int64_t capacity, Address refined, Address slots, int64_t count,
          int64_t row_bytes) {
@@ -175,6 +204,26 @@ void bind_cuda(py::module_& m) {
         check_cuda(simgan::cuda::self_regularization_backward(
             at<float>(grad), at<float>(refined), at<float>(synthetic), count, images,
             at<float>(grad_refined), at<void>(stream)));
+      },
+      Unlocked());
+  m.def("refiner_loss_partials", &simgan::cuda::refiner_loss_partials);
+  m.def(
+      "refiner_loss_forward_cuda",
+      [](const std::array<Address, 3>& inputs, const Layout& layout, int64_t count,
+         float lambda_reg, const std::array<Address, 5>& outputs, const Layout& slopes_layout,
+         Address partials, Address ticket, Address stream) {
+        check_cuda(simgan::cuda::refiner_loss_forward(
+            loss_inputs(inputs, layout, count, lambda_reg), loss_outputs(outputs, slopes_layout),
+            at<float>(partials), at<uint32_t>(ticket), at<void>(stream)));
+      },
+      Unlocked());
+  m.def(
+      "refiner_loss_backward_cuda",
+      [](Address grad, Address slopes, int64_t slopes_count, Address grad_logits, Address signs,
+         int64_t signs_count, float scale, Address grad_refined, Address stream) {
+        check_cuda(simgan::cuda::refiner_loss_backward(
+            at<float>(grad), at<float>(slopes), slopes_count, at<float>(grad_logits),
+            at<int8_t>(signs), signs_count, scale, at<float>(grad_refined), at<void>(stream)));
       },
       Unlocked());
   m.def(

@@ -45,6 +45,24 @@ struct BlockGradients {
   float *x, *taps1, *bias1, *taps2, *bias2;
 };
 
+// What the refiner's loss (Eq. 4) is calculated from: the logits of every patch, and `count`
+// numbers of `refined` and `target`, an equal share for each of the images.
+struct RefinerLossInputs {
+  const float* logits;
+  MapLayout layout;
+  const float *refined, *target;
+  int64_t count;
+  float lambda_reg;
+};
+
+// Its values, and what its gradients are made of; nullptr where a gradient is not needed.
+struct RefinerLossOutputs {
+  float *total, *realism, *regularization;
+  float* slopes;  // [n, c, y, x] in slopes_layout: gradient of the total by the logits
+  MapLayout slopes_layout;
+  int8_t* signs;  // [count] of refined - target
+};
+
 namespace cpu {
 
 // Name of the instruction set number `index` of the residual block that this CPU has, best first;
@@ -76,6 +94,15 @@ int self_regularization_forward(const float* refined, const float* synthetic, in
 int self_regularization_backward(const float* grad, const float* refined, const float* synthetic,
                                  int64_t count, int64_t images, float* grad_refined);
 
+// total = realism (patch cross-entropy against class 0) + lambda_reg * regularization (L1), all
+// sums over patches and numbers, means over images.
+int refiner_loss_forward(const RefinerLossInputs& from, const RefinerLossOutputs& to);
+
+// grad_logits = grad[0] * slopes, grad_refined = grad[0] * scale * signs; either may be nullptr.
+int refiner_loss_backward(const float* grad, const float* slopes, int64_t slopes_count,
+                          float* grad_logits, const int8_t* signs, int64_t signs_count, float scale,
+                          float* grad_refined);
+
 // buffer[slots[i]] = refined[i], rows of `row_bytes`; nothing is written if a slot is out of range.
 int history_replace(void* buffer, int64_t capacity, const void* refined, const int64_t* slots,
                     int64_t count, int64_t row_bytes);
@@ -103,6 +130,14 @@ int self_regularization_forward(const float* refined, const float* synthetic, in
                                 int64_t images, float* partials, float* loss, void* stream);
 int self_regularization_backward(const float* grad, const float* refined, const float* synthetic,
                                  int64_t count, int64_t images, float* grad_refined, void* stream);
+// One launch: the block that finishes last adds the others' partial sums. `partials` has the length
+// refiner_loss_partials(), `ticket` is 0 before and after.
+int64_t refiner_loss_partials(int64_t patches, int64_t count);
+int refiner_loss_forward(const RefinerLossInputs& from, const RefinerLossOutputs& to,
+                         float* partials, uint32_t* ticket, void* stream);
+int refiner_loss_backward(const float* grad, const float* slopes, int64_t slopes_count,
+                          float* grad_logits, const int8_t* signs, int64_t signs_count, float scale,
+                          float* grad_refined, void* stream);
 // A slot out of range is skipped: the host does not wait to read it.
 int history_replace(void* buffer, int64_t capacity, const void* refined, const int64_t* slots,
                     int64_t count, int64_t row_bytes, void* stream);

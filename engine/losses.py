@@ -15,13 +15,14 @@ from torch import Tensor, nn
 
 from simgan.engine.errors import ConfigError
 from simgan.kernels import REAL, REFINED, patch_cross_entropy, self_regularization
+from simgan.kernels import refiner_loss as fused_refiner_loss
 
 FeatureTransform = Callable[[Tensor], Tensor]
 AUTOMATIC: Mapping[str, str] = MappingProxyType({})  # no backend is asked for
 
 
 class RefinerLoss(NamedTuple):
-    """Scalars of Eq. 4: `total = realism + lambda_reg * regularization`."""
+    """Scalars of Eq. 4, total = realism + lambda_reg * regularization; only it has gradients."""
 
     total: Tensor
     realism: Tensor
@@ -37,9 +38,12 @@ def refiner_loss(
     backends: Mapping[str, str] = AUTOMATIC,
 ) -> RefinerLoss:
     """Eq. 4: -log(1 - D) of every patch, plus lambda l1(psi(refined) - psi(synthetic))."""
-    realism = patch_cross_entropy(logits, REAL, backend=backends.get("patch_cross_entropy"))
-    regularization = regularization_loss(refined, synthetic, psi, backends)
-    return RefinerLoss(realism + lambda_reg * regularization, realism, regularization)
+    with torch.no_grad():
+        target = psi(synthetic)
+    backend = backends.get("refiner_loss")
+    return RefinerLoss(
+        *fused_refiner_loss(logits, psi(refined), target, lambda_reg, backend=backend)
+    )
 
 
 def regularization_loss(

@@ -26,6 +26,7 @@ BACKENDS: dict[str, tuple[str, ...]] = {
     "residual_block": (REFERENCE, TRITON, CPP),
     "patch_cross_entropy": (REFERENCE, TRITON, CPP, CUDA),
     "self_regularization": (REFERENCE, TRITON, CPP, CUDA),
+    "refiner_loss": (REFERENCE, TRITON, CPP, CUDA),
     "history_replace": (REFERENCE, TRITON, CPP, CUDA),
     "history_exchange": (REFERENCE, TRITON, CPP, CUDA),
 }

@@ -7,7 +7,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from simgan.kernels import patch_cross_entropy, residual_block, self_regularization
+from simgan.kernels import (
+    patch_cross_entropy,
+    refiner_loss,
+    residual_block,
+    self_regularization,
+)
 from simgan.kernels.dispatch import available_backends
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -110,6 +115,32 @@ def _pairs(images: int, channels: int, height: int, width: int) -> OpCase:
     )
 
 
+def _refining(images: int, rows: int, columns: int, channels: int, size: int) -> OpCase:
+    """Eq. 4; the target gets no gradient, so it is no input. Its eighths are exact in any dtype."""
+    lambda_reg, shape = 0.3, (images, channels, size, size + 2)
+    target = _random(*shape, seed=9, scale=8.0).round() / 8
+
+    def plain(inputs: list[Tensor]) -> Tensor:
+        logits, refined = inputs
+        classes = torch.zeros((images, rows, columns), device=logits.device, dtype=torch.long)
+        realism = F.cross_entropy(logits, classes, reduction="sum") / images
+        distance = F.l1_loss(refined, target.to(refined), reduction="sum") / images
+        return realism + lambda_reg * distance
+
+    return OpCase(
+        op="refiner_loss",
+        label=f"N{images}-{rows}x{columns}-{channels}x{size}x{size + 2}",
+        make=lambda seed: [
+            _random(images, 2, rows, columns, seed=seed, scale=3.0),
+            _random(*shape, seed=seed + 1),
+        ],
+        run=lambda inputs, backend: refiner_loss(
+            *inputs, target.to(inputs[1]), lambda_reg, backend=backend
+        )[0],
+        plain=plain,
+    )
+
+
 def _block(images: int, height: int, width: int, size: int, channels: int = 16) -> OpCase:
     def make(seed: int) -> list[Tensor]:
         shape = (channels, channels, size, size)
@@ -142,9 +173,15 @@ CASES = [
     _patches(3, 5, 7, 1, 3.0),
     _patches(3, 13, 11, 0, 3.0),
     _patches(1, 9, 14, 1, 40.0),
+    _patches(513, 2, 3, 0, 3.0),
     _pairs(1, 1, 1, 1),
     _pairs(3, 1, 35, 55),
     _pairs(3, 3, 7, 11),
+    _pairs(513, 1, 5, 3),
+    _refining(1, 1, 1, 1, 1),
+    _refining(3, 5, 7, 3, 11),
+    _refining(2, 9, 14, 1, 35),
+    _refining(513, 1, 2, 1, 3),
     _block(1, 1, 1, 3),
     _block(3, 7, 5, 3),
     _block(1, 11, 13, 3),
@@ -152,7 +189,12 @@ CASES = [
 ]
 
 # One of each op for the slow checks of its registration.
-SMALL = [_patches(3, 5, 7, 1, 3.0), _pairs(3, 3, 7, 11), _block(2, 3, 5, 3)]
+SMALL = [
+    _patches(3, 5, 7, 1, 3.0),
+    _pairs(3, 3, 7, 11),
+    _refining(3, 5, 7, 3, 11),
+    _block(2, 3, 5, 3),
+]
 
 
 def runs_on(op: str) -> list[str]:

@@ -2,23 +2,10 @@
 // NOT RUN on a GPU yet: compiled only.
 #include "../launchers.h"
 #include "launch.cuh"
+#include "patches.cuh"
 
 namespace simgan::cuda {
 namespace {
-
-// Offset in elements of patch i, counted over images, rows and columns.
-__device__ int64_t patch_offset(const MapLayout& layout, int64_t i) {
-  const int64_t row = i / layout.columns;
-  const int64_t image = row / layout.rows;
-  return image * layout.image_stride + (row - image * layout.rows) * layout.row_stride +
-         (i - row * layout.columns) * layout.column_stride;
-}
-
-// How far the wrong class is above the right one.
-__device__ float margin_at(const float* logits, const MapLayout& layout, int target, int64_t i) {
-  const float* patch = logits + patch_offset(layout, i);
-  return patch[(1 - target) * layout.class_stride] - patch[target * layout.class_stride];
-}
 
 __global__ void __launch_bounds__(kThreads)
     add_softplus_kernel(const float* __restrict__ logits,  // [N, 2, h, w] in `layout`
@@ -53,10 +40,6 @@ __global__ void __launch_bounds__(kThreads)
     patch[(1 - target) * grad_layout.class_stride] = slope;
     patch[target * grad_layout.class_stride] = -slope;
   }
-}
-
-int64_t patches(const MapLayout& layout) {
-  return layout.images * layout.rows * layout.columns;
 }
 
 }  // namespace

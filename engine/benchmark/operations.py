@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from simgan.engine.benchmark.baseline import (
+    REAL,
     REFINED,
     plain_block,
     plain_cross_entropy,
@@ -25,6 +26,7 @@ from simgan.engine.discriminator import Discriminator
 from simgan.kernels import (
     history_exchange_,
     patch_cross_entropy,
+    refiner_loss,
     residual_block,
     self_regularization,
 )
@@ -62,7 +64,7 @@ class Operation:
 
 
 def ops_case(scene: Scene, say: Say) -> list[Row]:
-    """Forward, and forward with backward, of the ops of a step in the shapes of the gaze networks."""
+    """Forward, and forward with backward, of a step's ops in the shapes of the gaze networks."""
     rows = []
     for operation in operations(scene):
         rows += _mode(operation, scene, FORWARD, say)
@@ -78,6 +80,7 @@ def operations(scene: Scene) -> list[Operation]:
         _block(scene, draw),
         _entropy(scene, draw),
         _difference(scene, draw),
+        _refining(scene, draw),
         _swap(scene, draw),
     ]
 
@@ -160,6 +163,21 @@ def _difference(scene: Scene, draw: _Draw) -> Operation:
         Work(batch, bytes=2 * _bytes(refined)),
         1.5,
     )
+
+
+def _refining(scene: Scene, draw: _Draw) -> Operation:
+    (logits,), (refined, synthetic) = _entropy(scene, draw).inputs, _difference(scene, draw).inputs
+    weight = scene.plan.config.lambda_reg
+
+    def plain(logits: Tensor, refined: Tensor, synthetic: Tensor) -> Tensor:
+        realism = plain_cross_entropy(logits, REAL)
+        return realism + weight * plain_regularization(refined, synthetic)
+
+    def ours(logits: Tensor, refined: Tensor, synthetic: Tensor, backend: str) -> Tensor:
+        return refiner_loss(logits, refined, synthetic, weight, backend=backend)[0]
+
+    work = Work(logits.shape[0], bytes=_bytes(logits) + 2 * _bytes(refined))
+    return Operation("refiner_loss", (logits, refined, synthetic), plain, ours, work, 1.5)
 
 
 def _swap(scene: Scene, draw: _Draw) -> Operation:

@@ -9,7 +9,7 @@ REAL = 0
 REFINED = 1
 
 
-def _margin(logits: Tensor, target: int) -> Tensor:
+def margin(logits: Tensor, target: int) -> Tensor:
     """How far the wrong class is above the right one, [N, h, w], in the accumulation dtype."""
     wide = logits.to(accumulation_dtype(logits))
     return wide.select(1, 1 - target) - wide.select(1, target)
@@ -17,15 +17,15 @@ def _margin(logits: Tensor, target: int) -> Tensor:
 
 def forward(logits: Tensor, target: int) -> Tensor:
     """Sum over patches and mean over images of -log softmax(logits)[target]."""
-    margin = _margin(logits, target)
+    margins = margin(logits, target)
     # -log softmax of two classes is softplus(margin); this form loses nothing at either end.
-    loss = margin.clamp(min=0) + torch.log1p(torch.exp(-margin.abs()))
+    loss = margins.clamp(min=0) + torch.log1p(torch.exp(-margins.abs()))
     return loss.sum() / logits.shape[0]
 
 
 def backward(grad: Tensor, logits: Tensor, target: int) -> Tensor:
     """Gradient by the logits, with the strides of `torch.empty_like(logits)`."""
-    slope = torch.sigmoid(_margin(logits, target)) * (grad / logits.shape[0])
+    slope = torch.sigmoid(margin(logits, target)) * (grad / logits.shape[0])
     grad_logits = torch.empty_like(logits)
     grad_logits.select(1, 1 - target).copy_(slope)
     grad_logits.select(1, target).copy_(slope.neg_())

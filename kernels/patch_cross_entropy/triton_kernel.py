@@ -14,7 +14,7 @@ _BLOCK = 1024
 
 
 @triton.jit
-def _patch_offsets(i_patch, rows, columns, s_n, s_h, s_w):
+def patch_offsets(i_patch, rows, columns, s_n, s_h, s_w):
     """Offset in elements of patch i, counted over images, rows and columns."""
     i_row = i_patch // columns
     i_image = i_row // rows
@@ -22,14 +22,29 @@ def _patch_offsets(i_patch, rows, columns, s_n, s_h, s_w):
 
 
 @triton.jit
-def _load_margin(
-    logits_ptr, i_patch, mask, rows, columns, s_n, s_c, s_h, s_w, TARGET: tl.constexpr
-):
+def load_margin(logits_ptr, i_patch, mask, rows, columns, s_n, s_c, s_h, s_w, TARGET: tl.constexpr):
     """How far the wrong class is above the right one; 0 where masked."""
-    offset = _patch_offsets(i_patch, rows, columns, s_n, s_h, s_w)
+    offset = patch_offsets(i_patch, rows, columns, s_n, s_h, s_w)
     wrong = tl.load(logits_ptr + offset + (1 - TARGET) * s_c, mask=mask, other=0.0)
     right = tl.load(logits_ptr + offset + TARGET * s_c, mask=mask, other=0.0)
     return wrong.to(tl.float32) - right.to(tl.float32)
+
+
+@triton.jit
+def softplus(margin, e):
+    """log(1 + exp(margin)), given e = exp(-|margin|)."""
+    # log(1 + e) as 2 atanh(e / (2 + e)): keeps its relative precision where e is small.
+    s = e / (2.0 + e)
+    q = s * s
+    series = 1.0 / 15.0
+    series = series * q + 1.0 / 13.0
+    series = series * q + 1.0 / 11.0
+    series = series * q + 1.0 / 9.0
+    series = series * q + 1.0 / 7.0
+    series = series * q + 1.0 / 5.0
+    series = series * q + 1.0 / 3.0
+    series = series * q + 1.0
+    return tl.maximum(margin, 0.0) + 2.0 * s * series
 
 
 @triton.jit
@@ -48,20 +63,8 @@ def patch_cross_entropy_fwd_kernel(
 ):
     i_patch = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     mask = i_patch < count
-    margin = _load_margin(logits_ptr, i_patch, mask, rows, columns, s_n, s_c, s_h, s_w, TARGET)
-    # log(1 + e) as 2 atanh(e / (2 + e)): keeps its relative precision where e is small.
-    e = tl.exp(-tl.abs(margin))
-    s = e / (2.0 + e)
-    q = s * s
-    series = 1.0 / 15.0
-    series = series * q + 1.0 / 13.0
-    series = series * q + 1.0 / 11.0
-    series = series * q + 1.0 / 9.0
-    series = series * q + 1.0 / 7.0
-    series = series * q + 1.0 / 5.0
-    series = series * q + 1.0 / 3.0
-    series = series * q + 1.0
-    loss = tl.maximum(margin, 0.0) + 2.0 * s * series
+    margin = load_margin(logits_ptr, i_patch, mask, rows, columns, s_n, s_c, s_h, s_w, TARGET)
+    loss = softplus(margin, tl.exp(-tl.abs(margin)))
     tl.store(partials_ptr + tl.program_id(0), tl.sum(tl.where(mask, loss, 0.0), 0))
 
 
@@ -87,11 +90,11 @@ def patch_cross_entropy_bwd_kernel(
 ):
     i_patch = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     mask = i_patch < count
-    margin = _load_margin(logits_ptr, i_patch, mask, rows, columns, s_n, s_c, s_h, s_w, TARGET)
+    margin = load_margin(logits_ptr, i_patch, mask, rows, columns, s_n, s_c, s_h, s_w, TARGET)
     e = tl.exp(-tl.abs(margin))
     scale = tl.load(grad_ptr).to(tl.float32) / images
     slope = (tl.where(margin > 0, 1.0, e) / (1.0 + e) * scale).to(grad_logits_ptr.dtype.element_ty)
-    offset = _patch_offsets(i_patch, rows, columns, g_n, g_h, g_w)
+    offset = patch_offsets(i_patch, rows, columns, g_n, g_h, g_w)
     tl.store(grad_logits_ptr + offset + (1 - TARGET) * g_c, slope, mask=mask)
     tl.store(grad_logits_ptr + offset + TARGET * g_c, -slope, mask=mask)
 

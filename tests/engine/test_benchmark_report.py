@@ -13,7 +13,13 @@ from simgan.kernels.dispatch import BACKENDS
 from simgan.kernels.residual_block import reference as block
 from simgan.kernels.self_regularization import reference as difference
 
-OPS = ("residual_block", "patch_cross_entropy", "self_regularization", "history_exchange")
+OPS = (
+    "residual_block",
+    "patch_cross_entropy",
+    "self_regularization",
+    "refiner_loss",
+    "history_exchange",
+)
 
 
 @pytest.fixture(autouse=True)

@@ -25,7 +25,9 @@ SAMPLES = [
 
 
 def forward_arguments(case: OpCase, inputs: list[torch.Tensor], backend: str) -> tuple[Any, ...]:
-    extra = (1,) if case.op == "patch_cross_entropy" else ()
+    extra: tuple[Any, ...] = (1,) if case.op == "patch_cross_entropy" else ()
+    if case.op == "refiner_loss":
+        extra = (inputs[1].detach().flip(0), 0.3, [tensor.requires_grad for tensor in inputs])
     return (*inputs, *extra, backend)
 
 
@@ -40,6 +42,12 @@ def backward_arguments(
         for needs in subsets if backend in ("reference", "cpp") else subsets[:1]:
             grad = torch.randn_like(output)
             yield grad, x, hidden, output, weight1, weight2, needs, backend
+    elif case.op == "refiner_loss":
+        logits, refined = inputs
+        for needs in ([True, True], [True, False], [False, True]):
+            *_, slopes, signs = OPS.refiner_loss(logits, refined, refined, 0.3, needs, backend)
+            grad, dtypes = torch.ones((), device=DEVICE), (logits.dtype, refined.dtype)
+            yield grad, slopes, signs, 0.1, *dtypes, backend
     else:
         yield torch.ones((), device=DEVICE), *forward_arguments(case, inputs, backend)
 
