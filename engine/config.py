@@ -122,6 +122,12 @@ class TrainConfig:
     )
     channels_last: bool = setting(False, "NHWC memory format.", group="Performance")
     compile: bool = setting(False, "torch.compile both networks.", group="Performance")
+    graphs: bool = setting(
+        True,
+        "On a GPU, replay whole steps from a CUDA graph; not with --compile, fp16, a .pt2 psi or "
+        "images that do not fit.",
+        group="Performance",
+    )
     deterministic: bool = setting(
         False, "Bitwise repeatable: same machine, versions and thread count.", group="Performance"
     )

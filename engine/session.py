@@ -1,7 +1,5 @@
 """A run in motion: the three phases, and at every step the housekeeping that keeps it safe."""
 
-import torch
-
 from simgan.engine.checkpoint import (
     Checkpoint,
     checkpoints,
@@ -32,14 +30,10 @@ from simgan.engine.run_state import (
 )
 from simgan.engine.samples import draw_samples, fixed_samples, save_grid
 from simgan.engine.signals import StopRequest
-from simgan.engine.step import (
-    discriminator_step,
-    pretrain_refiner_step,
-    refined_needed,
-    refiner_step,
-)
+from simgan.engine.stepper import Stepper
 
-CHECK_EVERY = 20  # steps between looks at the non-finite flag: each look waits for the device
+# Steps between looks at the non-finite flag, at most. Each look makes a GPU wait for the host.
+CHECK_EVERY = {"cpu": 20, "cuda": 100}
 MAX_ROLLBACKS = 3
 MAX_FAILED_SAVES = 3
 
@@ -74,9 +68,11 @@ class Session:
         self._told_long = False
         self._positions: dict[int, dict[str, int]] = {}
         self._clock = Clock()
+        self._check_every = CHECK_EVERY[training.players.precision.device.type]
         config = training.config
         if start is not None:
             restore(training, start)
+        self._stepper = Stepper(training)
         self._samples = fixed_samples(training.synthetic, training.real)
         self._logbook = Logbook(
             run.metrics,
@@ -117,7 +113,7 @@ class Session:
         while self.training.place.phase == phase and self.training.place.step < total:
             step = self.training.place.step
             self._positions[step] = self._position()
-            self._positions.pop(step - 2 * CHECK_EVERY, None)
+            self._positions.pop(step - 2 * self._check_every, None)
             self._step(PHASES[phase])
             self.training.place.step += 1
             failpoint("train.step")
@@ -132,35 +128,14 @@ class Session:
         )[self.training.place.phase]
 
     def _step(self, phase: str) -> None:
-        """One step: K_g refiner updates, then K_d discriminator updates (Algorithm 1)."""
-        config = self.training.config
-        if phase == "pretrain-refiner":
-            self._record(
-                "refiner", pretrain_refiner_step(self.training.players, self._draw_synthetic())
-            )
-        elif phase == "pretrain-discriminator":
-            self._discriminator_update(use_history=False)
-        else:
-            for _ in range(config.k_g):
-                self._record("refiner", refiner_step(self.training.players, self._draw_synthetic()))
-            failpoint("train.between_updates")
-            for _ in range(config.k_d):
-                self._discriminator_update(use_history=True)
+        """One step of a phase, without waiting for the device."""
+        self._stepper.step(phase, self._ahead())
 
-    def _discriminator_update(self, *, use_history: bool) -> None:
-        players, batch = self.training.players, self.training.config.batch
-        synthetic = self._draw_synthetic(refined_needed(players, batch, use_history=use_history))
-        real = players.precision.images(self.training.real.next(batch))
-        self._record(
-            "discriminator", discriminator_step(players, synthetic, real, use_history=use_history)
-        )
-
-    def _draw_synthetic(self, count: int | None = None) -> torch.Tensor:
-        images = self.training.synthetic.next(count or self.training.config.batch)
-        return self.training.players.precision.images(images)
-
-    def _record(self, source: str, metrics: dict[str, torch.Tensor]) -> None:
-        self.training.metrics.add(source, metrics, self.training.place.step)
+    def _ahead(self) -> int:
+        """Steps until the next look at the device, or the end of the phase."""
+        config, step = self.training.config, self.training.place.step
+        every = (config.log_every, config.sample_every, config.checkpoint_every, self._check_every)
+        return min(self._total() - step, *(steps - step % steps for steps in every))
 
     def _position(self) -> dict[str, int]:
         return {"synthetic": self.training.synthetic.position, "real": self.training.real.position}
@@ -171,7 +146,7 @@ class Session:
         ticked = step % config.log_every == 0 or step == total
         saving = step % config.checkpoint_every == 0
         stopping = self.stop.requested is not None
-        if (ticked or saving or stopping or step % CHECK_EVERY == 0) and self._rolled_back():
+        if (ticked or saving or stopping or step % self._check_every == 0) and self._rolled_back():
             return
         if ticked:
             self._tick(total)

@@ -25,6 +25,7 @@ from simgan.engine.run_folder import RunFolder
 from simgan.engine.run_state import Training
 from simgan.engine.signals import StopRequest
 from simgan.engine.step import Players
+from simgan.engine.stepper import obstacle
 from simgan.kernels.residual_block import block_limits
 
 EMBEDDED = {"synthetic": "procedural:synthetic?count=2000", "real": "procedural:camera?count=2000"}
@@ -216,7 +217,9 @@ def _players(
 
 def _optimizer(config: TrainConfig, network: nn.Module) -> torch.optim.Optimizer:
     if config.optimizer == "adam":
-        return torch.optim.Adam(network.parameters(), lr=config.lr, fused=True)
+        # Capturable: torch refuses to let a CUDA graph count the steps of an Adam that is not.
+        on_gpu = next(network.parameters()).is_cuda
+        return torch.optim.Adam(network.parameters(), lr=config.lr, fused=True, capturable=on_gpu)
     return torch.optim.SGD(network.parameters(), lr=config.lr, fused=True)
 
 
@@ -236,6 +239,9 @@ def _introduce(training: Training, observer: Observer) -> None:
         f"refiner {counts[0]:,} parameters, discriminator {counts[1]:,}; "
         f"{players.precision.describe()}"
     )
+    if players.precision.device.type == "cuda":
+        why = obstacle(training)
+        observer.message(f"CUDA graphs: {'whole steps' if why is None else f'none, {why}'}")
     observer.message(
         f"lambda_reg {config.lambda_reg:g} (losses: sum over {patches} patches and "
         f"{pixels:,} pixels, mean over images); "

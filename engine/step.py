@@ -100,14 +100,16 @@ def refiner_step(players: Players, synthetic: Tensor) -> Metrics:
     }
 
 
-def refined_needed(players: Players, batch: int, *, use_history: bool) -> int:
+def refined_needed(stored: int, batch: int) -> int:
     """Synthetic images that one discriminator update refines.
 
     b/2 once the history has b/2 images to give, before that and without a history all b.
+
+    Args:
+        stored: images in the history, 0 without one.
+        batch: b.
     """
-    history = players.history if use_history else None
-    gives = history is not None and len(history) >= batch // 2
-    return batch // 2 if gives else batch
+    return batch // 2 if stored >= batch // 2 else batch
 
 
 def discriminator_step(
@@ -126,7 +128,7 @@ def discriminator_step(
     """
     history = players.history if use_history else None
     batch = real.shape[0]
-    needed = refined_needed(players, batch, use_history=use_history)
+    needed = refined_needed(0 if history is None else len(history), batch)
     with torch.no_grad(), players.precision.autocast():
         current = players.run_refiner(synthetic[:needed]).float()
     refined = current

@@ -118,12 +118,32 @@ class Batches:
             stored = self._streamed(batch)
         self._position += batch
         self.waited += time.perf_counter() - start
-        return to_unit(stored, self.array.value_range)
+        return self._unit(stored)
+
+    def coming(self, count: int) -> Tensor:
+        """Which images the next `count` are, int64 [count], where a GPU can fetch it by itself."""
+        start = time.perf_counter()
+        index = self.order.slice(self._position, count)
+        if self.device.type == "cuda":
+            index = index.pin_memory()
+        self.waited += time.perf_counter() - start
+        return index
+
+    def gather(self, index: Tensor) -> Tensor:
+        """The images of an int64 [n] index on the device; for resident sets, and moves nothing."""
+        return self._unit(self._images.index_select(0, index))
+
+    def skip(self, count: int) -> None:
+        """Move on by `count` images that were gathered."""
+        self._position += count
 
     def pick(self, indices: list[int]) -> Tensor:
         """Particular images, as `next` gives them; moves nothing."""
         stored = self._images.index_select(0, torch.tensor(indices, device=self._images.device))
-        return to_unit(stored.to(self.device), self.array.value_range)
+        return self._unit(stored.to(self.device))
+
+    def _unit(self, stored: Tensor) -> Tensor:
+        return to_unit(stored, self.array.value_range)
 
     def _streamed(self, batch: int) -> Tensor:
         """Updates ask for whole and half batches; chunks of one size are cut to measure."""

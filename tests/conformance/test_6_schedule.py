@@ -27,7 +27,7 @@ class Counted:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.updates: list[str] = []
         self.drawn = {"synthetic": 0, "real": 0}
-        step, draw = torch.optim.Adam.step, Batches.next
+        step, draw = torch.optim.Adam.step, Batches.gather
 
         def counted_step(optimizer: Any, closure: Any = None) -> Any:
             # The tiny refiner has 1x1 output filters; no discriminator ends in a single channel.
@@ -35,12 +35,12 @@ class Counted:
             self.updates.append("R" if last_bias.numel() == 1 else "D")
             return step(optimizer, closure)
 
-        def counted_draw(batches: Batches, batch: int) -> torch.Tensor:
-            self.drawn[batches.order.name] += batch
-            return draw(batches, batch)
+        def counted_draw(batches: Batches, index: torch.Tensor) -> torch.Tensor:
+            self.drawn[batches.order.name] += len(index)
+            return draw(batches, index)
 
         monkeypatch.setattr(torch.optim.Adam, "step", counted_step)
-        monkeypatch.setattr(Batches, "next", counted_draw)
+        monkeypatch.setattr(Batches, "gather", counted_draw)
 
 
 @pytest.mark.parametrize(("k_g", "k_d"), [(2, 1), (1, 1), (1, 3), (5, 2)])

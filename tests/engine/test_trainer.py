@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from tiny import TINY, tiny_config, tiny_data, tiny_images
 
+from simgan.engine import algorithm
 from simgan.engine import session as session_module
 from simgan.engine.errors import CheckpointError, ConfigError, DataError, DeviceMemoryError
 from simgan.engine.refiner import Refiner
@@ -129,7 +130,7 @@ def test_running_out_of_memory_is_said_with_what_to_do(
     def full(*arguments: Any) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(session_module, "refiner_step", full)
+    monkeypatch.setattr(algorithm, "refiner_step", full)
     with pytest.raises(DeviceMemoryError, match="batch 4 does not fit into the memory of cpu"):
         train(tiny_config(tmp_path))
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from simgan.engine import checkpoint, failpoints, run_state, session, setup, step
+from simgan.engine import algorithm, checkpoint, failpoints, run_state, session, setup, step
 from simgan.engine.config import refine_config, train_config
 from simgan.engine.history import HistoryBuffer
 from simgan.engine.losses import RefinerLoss
@@ -152,7 +152,7 @@ def lasting_failpoint(name: str, action: str, first: int, last: int) -> None:
             if first <= passed[0] <= last:
                 failpoints._act(name, action)
 
-    for module in (checkpoint, session):
+    for module in (algorithm, checkpoint, session):
         module.failpoint = failpoint  # type: ignore[attr-defined]
 
 
