@@ -140,7 +140,8 @@ def discriminator_step(
     images = players.precision.images(torch.cat((refined, real)))
     with players.precision.autocast():
         logits = players.run_discriminator(images)
-        refined_logits, real_logits = logits[: refined.shape[0]], logits[refined.shape[0] :]
+        # The gradient of a split keeps the memory format; that of two slices does not.
+        refined_logits, real_logits = logits.split((refined.shape[0], batch))
         loss = discriminator_loss(refined_logits, real_logits, players.backends)
     _update(players.optimizer_d, players.scaler_d, loss)
     return {
