@@ -43,6 +43,47 @@ def test_the_first_bad_step_is_remembered_over_reads(bad: float) -> None:
     assert metrics.first_bad() == ("refiner", 5)
 
 
+def test_a_step_counted_on_the_device_is_remembered() -> None:
+    metrics, step = sums(), torch.zeros((), dtype=torch.int64)
+    for loss in (1.0, float("inf"), float("nan")):
+        metrics.add("refiner", scalars(loss=loss), step)
+        step.add_(1)
+    assert metrics.first_bad() == ("refiner", 1)
+
+
+def test_finite_values_whose_sum_is_not_a_float32_are_fine() -> None:
+    metrics = sums()
+    metrics.add("refiner", scalars(loss=3e38, change=3e38), 0)
+    assert metrics.first_bad() is None
+
+
+def test_a_value_is_added_where_the_sums_are() -> None:
+    """A CUDA graph adds to the same addresses at every replay."""
+    metrics = sums()
+    metrics.add("refiner", scalars(loss=1.0), 0)
+    kept = metrics._sources["refiner"]
+    places = kept.values.data_ptr(), kept.first_bad.data_ptr()
+    for clear in (metrics.read, metrics.forgive):
+        clear()
+        metrics.add("refiner", scalars(loss=1.0), 1)
+        assert metrics._sources["refiner"] is kept
+        assert (kept.values.data_ptr(), kept.first_bad.data_ptr()) == places
+    assert metrics.read() == {"loss": 1.0}
+
+
+def test_a_source_may_get_other_metrics_and_loses_none() -> None:
+    metrics = sums()
+    metrics.add("refiner", scalars(loss=1.0, old=5.0), 0)
+    metrics.add("refiner", scalars(loss=float("nan"), old=1.0), 1)
+    metrics.read()
+    metrics.add("refiner", scalars(loss=1.0, old=5.0), 2)
+    metrics.add("refiner", scalars(loss=2.0, new=7.0), 3)
+    assert metrics.first_bad() == ("refiner", 1)
+    assert metrics.read() == {"old": 5.0, "loss": 1.5, "new": 7.0}
+    metrics.add("refiner", scalars(loss=4.0, new=1.0), 4)
+    assert metrics.read() == {"loss": 4.0, "new": 1.0}
+
+
 def test_within_a_step_the_refiner_is_named_first() -> None:
     metrics = sums()
     metrics.add("discriminator", scalars(loss=float("nan")), 3)
