@@ -19,7 +19,7 @@ class Capture:
     """
 
     def __init__(self, device: torch.device) -> None:
-        self._stream = torch.cuda.Stream(device)
+        self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         self._graph: torch.cuda.CUDAGraph | None = None
         self._key: Hashable = None
         self._warm = 0
@@ -29,7 +29,7 @@ class Capture:
         """Whether the next call with the same key is a replay."""
         return self._graph is not None
 
-    def __call__(self, step: Callable[[], None], key: Hashable) -> None:
+    def __call__(self, step: Callable[[], object], key: Hashable) -> None:
         """Do one step.
 
         Args:
@@ -46,7 +46,7 @@ class Capture:
             self._graph = self._captured(step)
         self._graph.replay()
 
-    def _beside(self, step: Callable[[], None]) -> None:
+    def _beside(self, step: Callable[[], object]) -> None:
         """Run a step on the stream of the capture: a graph must not depend on work of another."""
         current = torch.cuda.current_stream()
         self._stream.wait_stream(current)
@@ -54,7 +54,7 @@ class Capture:
             step()
         current.wait_stream(self._stream)
 
-    def _captured(self, step: Callable[[], None]) -> torch.cuda.CUDAGraph:
+    def _captured(self, step: Callable[[], object]) -> torch.cuda.CUDAGraph:
         graph = torch.cuda.CUDAGraph()
         # Only what this thread does is watched: others may pin memory or close files meanwhile.
         with torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local"):

@@ -77,9 +77,7 @@ class MetricSums:
         """Source and step of the first value that was not finite, or None. Waits for the device."""
         if not self._sources:
             return None
-        steps: list[int] = torch.stack(
-            [sums.first_bad for sums in self._sources.values()]
-        ).tolist()
+        steps: list[int] = torch.stack([sums.first_bad for sums in self._sources.values()]).tolist()
         # Within a step the refiner is updated first, and its trouble becomes the discriminator's.
         order = sorted(
             zip(steps, self._sources, strict=True), key=lambda it: (it[0], it[1] != "refiner")

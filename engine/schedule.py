@@ -1,4 +1,4 @@
-"""What the coming steps draw, and which steps they are: on the device, so that no step asks the host.
+"""What the coming steps draw, and which they are: on the device, so that no step asks the host.
 
 The order of the images stays a function of seed and position. Before a stretch of steps the host
 looks up the images of all of them and uploads their indices at once; a step then finds its own by a

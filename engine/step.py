@@ -141,7 +141,7 @@ def discriminator_step(
     with players.precision.autocast():
         logits = players.run_discriminator(images)
         # The gradient of a split keeps the memory format; that of two slices does not.
-        refined_logits, real_logits = logits.split((refined.shape[0], batch))
+        refined_logits, real_logits = torch.split(logits, [refined.shape[0], batch])
         loss = discriminator_loss(refined_logits, real_logits, players.backends)
     _update(players.optimizer_d, players.scaler_d, loss)
     return {

@@ -22,9 +22,7 @@ class Tape(TorchDispatchMode):
         super().__init__()
         self.calls: list[tuple[Any, Any, Any, Any]] = []
 
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         kept = tree_map(lambda leaf: leaf, (args, kwargs))  # the caller may change its lists
         result = func(*args, **kwargs)
@@ -43,7 +41,7 @@ class Tape(TorchDispatchMode):
 
 
 class TapedGraph:
-    """Stands for torch.cuda.CUDAGraph. A capture does the step already, so the first replay rests."""
+    """Stands for torch.cuda.CUDAGraph; a capture does the step at once, so the first replay rests."""
 
     made: list["TapedGraph"]
 

@@ -4,7 +4,7 @@ import dataclasses
 import os
 import shutil
 import sysconfig
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -14,11 +14,14 @@ from torch import Tensor, nn
 
 from simgan.engine.benchmark.baseline import PlainTraining
 from simgan.engine.benchmark.plan import CHANNELS, Plan
+from simgan.engine.capture import Capture
 from simgan.engine.data.packing import ImageArray
 from simgan.engine.observer import SilentObserver
 from simgan.engine.precision import Precision, pick_device
+from simgan.engine.run_state import Training
 from simgan.engine.setup import Arrays, build_training
-from simgan.engine.step import Players, discriminator_step, refiner_step
+from simgan.engine.step import discriminator_step, refiner_step
+from simgan.engine.stepper import obstacle
 
 EAGER = "torch eager"
 EAGER_LAST = "torch eager, channels_last"
@@ -49,12 +52,19 @@ class Contestant(Protocol):
 
 
 class Ours:
-    """The engine's own networks and steps, built as `train` builds them."""
+    """The engine's own networks and steps, built as `train` builds them.
 
-    def __init__(self, players: Players) -> None:
-        self.players = players
-        self.refiner: nn.Module = players.refiner
-        self.discriminator: nn.Module = players.discriminator
+    On a GPU each update is replayed from a CUDA graph of its own; `train` has one of a whole step.
+    """
+
+    def __init__(self, training: Training) -> None:
+        self.players = training.players
+        self.refiner: nn.Module = self.players.refiner
+        self.discriminator: nn.Module = self.players.discriminator
+        self._captures: dict[str, Capture] = {}
+        if obstacle(training) is None:
+            device = self.players.precision.device
+            self._captures = {kind: Capture(device) for kind in ("refiner", "discriminator")}
 
     def refine(self, x: Tensor) -> Tensor:
         """R(x) without gradients."""
@@ -63,11 +73,24 @@ class Ours:
 
     def refiner_update(self, synthetic: Tensor) -> None:
         """One refiner update (Eq. 4)."""
-        refiner_step(self.players, synthetic)
+        self._update("refiner", lambda: refiner_step(self.players, synthetic), synthetic)
 
     def discriminator_update(self, synthetic: Tensor, real: Tensor) -> None:
         """One discriminator update (Eq. 2)."""
-        discriminator_step(self.players, synthetic, real)
+        self._update(
+            "discriminator",
+            lambda: discriminator_step(self.players, synthetic, real),
+            synthetic,
+            real,
+        )
+
+    def _update(self, kind: str, update: Callable[[], object], *images: Tensor) -> None:
+        """One update; a graph is good for images of the same shape at the same address."""
+        if kind in self._captures:
+            key = tuple((each.data_ptr(), each.shape) for each in images)
+            self._captures[kind](update, key)
+        else:
+            update()
 
     def fill_history(self, images: Tensor) -> None:
         """Put images [B, C, H, W] into the history."""
@@ -96,7 +119,7 @@ class Scene:
 
     def ours(self) -> Ours:
         """Our contestant."""
-        return Ours(_build_players(self.plan))
+        return Ours(_build_training(self.plan))
 
     def plain(
         self, *, channels_last: bool = False, dtype: torch.dtype = torch.float32
@@ -122,7 +145,7 @@ def build_scene(plan: Plan, seed: int = 0) -> Scene:
     config = plan.config
     device = pick_device(config.device)
     precision = Precision.choose(device, amp=config.amp, channels_last=config.channels_last)
-    players = _build_players(plan)
+    players = _build_training(plan).players
     generator = torch.Generator().manual_seed(seed)
 
     def draw(count: int) -> Tensor:
@@ -149,7 +172,7 @@ def with_format(x: Tensor, channels_last: bool) -> Tensor:
     )
 
 
-def _build_players(plan: Plan) -> Players:
+def _build_training(plan: Plan) -> Training:
     """Networks, optimizers and history as `train` builds them; one image stands for the data."""
     array = ImageArray(
         images=np.zeros((1, *plan.size, CHANNELS), np.uint8),
@@ -162,7 +185,7 @@ def _build_players(plan: Plan) -> Players:
         problems=[],
         clipped=0,
     )
-    return build_training(plan.config, Arrays(array, array), SilentObserver()).players
+    return build_training(plan.config, Arrays(array, array), SilentObserver())
 
 
 def compile_problem(plan: Plan) -> str | None:

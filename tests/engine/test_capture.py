@@ -1,4 +1,4 @@
-"""Steps replayed from a graph are the steps that were captured; here a tape stands for the graph."""
+"""Steps replayed from a graph are the steps that were captured; a tape stands for the graph."""
 
 import json
 from pathlib import Path

@@ -12,11 +12,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from simgan.engine import precision
+from simgan.engine.data.packing import pack
+from simgan.engine.data.sources import open_source
 from simgan.engine.observer import SilentObserver
 from simgan.engine.run_state import PHASES
 from simgan.engine.setup import Arrays, absolute_paths, build_training
-from simgan.engine.data.packing import pack
-from simgan.engine.data.sources import open_source
 from simgan.engine.stepper import Stepper
 
 
@@ -28,9 +28,7 @@ class TurnedAround(TorchDispatchMode):
         self.found: list[str] = []
         self.seen = 0
 
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
         for leaf in tree_leaves((args, kwargs, result)):
             if isinstance(leaf, Tensor) and leaf.dim() == 4 and leaf.is_floating_point():

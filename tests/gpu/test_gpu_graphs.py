@@ -99,9 +99,7 @@ class Trace:
 
     STEPS, EVERY = 60, 20
 
-    def __init__(
-        self, folder: Path, monkeypatch: pytest.MonkeyPatch, **changes: Any
-    ) -> None:
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
         for name in ("_rolled_back", "_tick"):
             monkeypatch.setattr(Session, name, self._marked(name, getattr(Session, name)))
         every = {"log_every": self.EVERY, "checkpoint_every": 1000, "sample_every": 1000}
@@ -144,9 +142,7 @@ class Trace:
 
     def kernels(self) -> Counter[str]:
         """What ran on the GPU in the whole run, copies included."""
-        return Counter(
-            event.name for event in self.events if event.device_type == DeviceType.CUDA
-        )
+        return Counter(event.name for event in self.events if event.device_type == DeviceType.CUDA)
 
 
 def test_between_two_ticks_a_step_is_one_launch_no_copy_and_no_wait(

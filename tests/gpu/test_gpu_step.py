@@ -8,6 +8,7 @@ import torch
 from simgan.engine.benchmark.contestants import build_scene
 from simgan.engine.benchmark.networks import full_step
 from simgan.engine.benchmark.plan import make_plan
+from simgan.engine.capture import WARM_UP
 
 pytestmark = [
     pytest.mark.gpu,
@@ -15,14 +16,18 @@ pytestmark = [
 ]
 
 
+@pytest.mark.parametrize("graphs", [False, True], ids=["launched", "captured"])
 @pytest.mark.parametrize("amp", [False, True], ids=["float32", "amp"])
-def test_a_full_step_does_not_wait_for_the_device(amp: bool) -> None:
+def test_a_full_step_does_not_wait_for_the_device(amp: bool, graphs: bool) -> None:
     plan = make_plan("cuda", device="cuda", batch=8, quick=True)
-    plan = dataclasses.replace(plan, config=dataclasses.replace(plan.config, amp=amp))
+    plan = dataclasses.replace(
+        plan, config=dataclasses.replace(plan.config, amp=amp, graphs=graphs)
+    )
     scene = build_scene(plan)
     ours = scene.ours()
     scene.load(ours)
-    full_step(ours, scene, scene.synthetic, scene.real)
+    for _ in range(WARM_UP + 1):  # the last one captures
+        full_step(ours, scene, scene.synthetic, scene.real)
     torch.cuda.synchronize()
     before = torch.cuda.get_sync_debug_mode()
     torch.cuda.set_sync_debug_mode("error")
