@@ -41,7 +41,7 @@ class Tape(TorchDispatchMode):
 
 
 class TapedGraph:
-    """Stands for torch.cuda.CUDAGraph; a capture does the step at once, so the first replay rests."""
+    """Stands for torch.cuda.CUDAGraph; a capture does the step, so the first replay rests."""
 
     made: list["TapedGraph"]
 
