@@ -21,6 +21,7 @@ class HistoryBuffer:
         image_shape: (C, H, W).
         device: where the images are.
         dtype: of the images, as they are kept and saved.
+        memory_format: of the images: that of the networks, so that none is turned around.
         seed: of the slots.
 
     Attributes:
@@ -36,12 +37,16 @@ class HistoryBuffer:
         *,
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
+        memory_format: torch.memory_format = torch.contiguous_format,
         seed: int = 0,
     ) -> None:
         if capacity < 1:
             raise ValueError(f"capacity must be at least 1, got {capacity}")
         self.capacity = capacity
-        self.images = torch.zeros((capacity, *image_shape), device=device, dtype=dtype)
+        self.memory_format = memory_format
+        self.images = torch.empty(
+            (capacity, *image_shape), device=device, dtype=dtype, memory_format=memory_format
+        ).zero_()
         self.size = 0
         self.slots = torch.tensor([seed, 0], device=device)
 
@@ -101,7 +106,8 @@ class HistoryBuffer:
         history_replace_(self.images, self._kept(refined), slots, backend=asked)
 
     def _kept(self, refined: Tensor) -> Tensor:
-        return refined.detach().to(self.images.dtype).contiguous()
+        kept = refined.detach().to(self.images.dtype)
+        return kept.contiguous(memory_format=self.memory_format)
 
     def state_dict(self) -> dict[str, Tensor]:
         """The images in use and the state of the slot generator."""

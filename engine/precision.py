@@ -68,10 +68,14 @@ class Precision:
             return nullcontext()
         return torch.autocast(self.device.type, dtype=self.amp_dtype)
 
+    @property
+    def memory_format(self) -> torch.memory_format:
+        """Of images, weights and the history."""
+        return torch.channels_last if self.channels_last else torch.contiguous_format
+
     def images(self, x: Tensor) -> Tensor:
         """`x` [N, C, H, W] on the device in the memory format of the run."""
-        memory_format = torch.channels_last if self.channels_last else torch.contiguous_format
-        return x.to(self.device, non_blocking=True).contiguous(memory_format=memory_format)
+        return x.to(self.device, non_blocking=True).contiguous(memory_format=self.memory_format)
 
     def module(self, module: nn.Module) -> nn.Module:
         """`module` on the device, its weights in the memory format of the run."""

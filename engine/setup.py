@@ -197,6 +197,7 @@ def _players(
             config.history_capacity,
             (array.channels, array.height, array.width),
             device=precision.device,
+            memory_format=precision.memory_format,
             seed=config.seed ^ HISTORY_SEED,
         )
     players = Players(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
+from torch.profiler import record_function
 
 from simgan.engine.discriminator import Discriminator
 from simgan.engine.history import HistoryBuffer
@@ -132,11 +133,12 @@ def discriminator_step(
     with torch.no_grad(), players.precision.autocast():
         current = players.run_refiner(synthetic[:needed]).float()
     refined = current
-    if history is not None and needed < batch:
-        old = history.exchange(current, players.backends)
-        refined = torch.cat((current, old.to(current.dtype)))
-    elif history is not None:
-        history.push(current[: batch // 2], players.backends)
+    with record_function("history"):
+        if history is not None and needed < batch:
+            old = history.exchange(current, players.backends)
+            refined = torch.cat((current, old.to(current.dtype)))
+        elif history is not None:
+            history.push(current[: batch // 2], players.backends)
     images = players.precision.images(torch.cat((refined, real)))
     with players.precision.autocast():
         logits = players.run_discriminator(images)

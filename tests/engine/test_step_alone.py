@@ -23,6 +23,7 @@ from simgan.engine.observer import SilentObserver
 from simgan.engine.run_state import PHASES, Training
 from simgan.engine.schedule import Schedule
 from simgan.engine.setup import Arrays, build_training
+from simgan.kernels.history_exchange import reference as history_exchange
 from simgan.kernels.patch_cross_entropy import reference as patch_cross_entropy
 from simgan.kernels.residual_block import reference as residual_block
 from simgan.kernels.self_regularization import reference as self_regularization
@@ -41,11 +42,20 @@ class Alone(TorchDispatchMode):
         return result
 
 
+def fused_sgd(
+    parameters: list[Tensor], gradients: list[Tensor], momenta: list[Tensor], **named: Any
+) -> None:
+    """The same tensors go in as into the fused kernel."""
+    assert momenta == [] and isinstance(named["lr"], float)
+    torch._foreach_add_(parameters, gradients, alpha=-named["lr"])
+
+
 @pytest.fixture(autouse=True)
 def meta_is_a_device(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr("simgan.engine.setup.pick_device", lambda text: META)
     optimizers = importlib.import_module("torch.optim.optimizer")
     monkeypatch.setattr(optimizers, "_get_fused_kernels_supported_devices", lambda: ["meta"])
+    monkeypatch.setattr(torch, "_fused_sgd_", fused_sgd)  # torch has a meta kernel of Adam's only
     monkeypatch.setattr(torch, "is_autocast_enabled", lambda kind: False)  # meta has no autocast
     yield
 
@@ -117,7 +127,9 @@ def test_the_plain_kernels_ask_nothing_of_the_host() -> None:
     """Inside an operation the mode of the step above sees nothing."""
     logits, images = torch.empty(4, 2, 3, 5, device=META), torch.empty(4, 8, 6, 7, device=META)
     weight, bias, grad = (torch.empty(shape, device=META) for shape in ((8, 8, 3, 3), (8,), ()))
+    slots = torch.empty(2, dtype=torch.int64, device=META)
     with Alone():
+        history_exchange.exchange_(images, images[:2].clone(), slots)
         patch_cross_entropy.forward(logits, 1)
         patch_cross_entropy.backward(grad, logits, 0)
         self_regularization.forward(images, images)
