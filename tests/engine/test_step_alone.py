@@ -25,6 +25,7 @@ from simgan.engine.schedule import Schedule
 from simgan.engine.setup import Arrays, build_training
 from simgan.kernels.history_exchange import reference as history_exchange
 from simgan.kernels.patch_cross_entropy import reference as patch_cross_entropy
+from simgan.kernels.refiner_loss import reference as refiner_loss
 from simgan.kernels.residual_block import reference as residual_block
 from simgan.kernels.self_regularization import reference as self_regularization
 
@@ -134,5 +135,7 @@ def test_the_plain_kernels_ask_nothing_of_the_host() -> None:
         patch_cross_entropy.backward(grad, logits, 0)
         self_regularization.forward(images, images)
         self_regularization.backward(grad, images, images)
+        kept = refiner_loss.forward(logits, images, images, 0.3, [True, True])[3:]
+        refiner_loss.backward(grad, *kept, 0.1, logits.dtype, images.dtype)
         output, hidden = residual_block.forward(images, weight, bias, weight, bias, True)
         residual_block.backward(images, images, hidden, output, weight, weight, [True] * 5)
