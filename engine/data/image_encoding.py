@@ -1,12 +1,11 @@
 """Turns pixels into the bytes of an image file: lossless wherever the format can be."""
 
 import io
-import struct
-import zlib
 
 import numpy as np
 from PIL import Image
 
+from simgan.engine.data.png_encoding import encode_png
 from simgan.engine.errors import DataError
 
 JPEG_QUALITY = 98
@@ -71,9 +70,9 @@ def encode_image(image: np.ndarray, kind: str, name: str = "image") -> bytes:
     image = np.ascontiguousarray(image)
     wide = image.dtype == np.uint16
     if kind == "NYU":
-        return _pillow(_split_depth(image), "PNG")
+        return encode_png(_split_depth(image))
     if kind == "PNG":
-        return _png16(image) if wide else _pillow(image, "PNG")
+        return encode_png(image)
     if kind == "TIFF":
         return _tiff(image)
     if kind == "JPEG" and not wide:
@@ -96,24 +95,6 @@ def _pillow(image: np.ndarray, kind: str) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, kind, lossless=True)
     return buffer.getvalue()
-
-
-def _png16(image: np.ndarray) -> bytes:
-    """A 16-bit gray or RGB PNG. Pillow writes no 16-bit RGB; the `up` filter suits smooth depth."""
-    height, width, channels = image.shape
-    rows = image.astype(">u2").view(np.uint8).reshape(height, width * channels * 2)
-    above = np.zeros_like(rows)
-    above[1:] = rows[:-1]
-    lines = np.empty((height, rows.shape[1] + 1), np.uint8)
-    lines[:, 0] = 2
-    lines[:, 1:] = rows - above
-    header = struct.pack(">IIBBBBB", width, height, 16, 0 if channels == 1 else 2, 0, 0, 0)
-    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(lines.tobytes(), 6)), (b"IEND", b""))
-    parts = [b"\x89PNG\r\n\x1a\n"]
-    for tag, data in chunks:
-        parts.append(struct.pack(">I", len(data)) + tag + data)
-        parts.append(struct.pack(">I", zlib.crc32(tag + data)))
-    return b"".join(parts)
 
 
 def _jpeg(image: np.ndarray) -> bytes:
