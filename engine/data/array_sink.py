@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from simgan.engine.data import array_files
 from simgan.engine.data.array_images import ArraySource
 from simgan.engine.data.refined_manifest import Entry, RefinedManifest
-from simgan.engine.data.source import Source
+from simgan.engine.data.source import Origin, Source
 from simgan.engine.durable import digest, disk_error, sync_folder
 from simgan.engine.errors import DataError, DiskError
 from simgan.engine.failpoints import failpoint
@@ -93,7 +93,7 @@ class ArraySink:
         """See `Sink`; the staged file is known as ours by its name."""
         return []
 
-    def write(self, index: int, image: NDArray[np.generic], input_digest: str) -> Entry:
+    def write(self, index: int, image: NDArray[np.generic], origin: Origin) -> Entry:
         """See `Sink`."""
         name = self.source.names[index]
         row = np.ascontiguousarray(image[..., 0] if self._flat(image) else image)
@@ -119,7 +119,7 @@ class ArraySink:
         return Entry(
             name=name,
             file=name,
-            input=input_digest,
+            input=origin.digest,
             output=digest(data),
             dtype=row.dtype.name,
             size=(height, width, channels),

@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageFile
 
 from simgan.engine.config import DataPolicy, parse_composite
 from simgan.engine.data.headers import (
     DAMAGE,
     SUFFIX_KIND,
     Header,
+    open_header,
     open_plugin,
     read_header,
     refuse_bomb,
@@ -45,7 +46,7 @@ def decode_image(
         BadImage: the bytes are damaged or no image.
         DataError: the policy does not say what to do with this image.
     """
-    header = read_header(data, name)
+    header, opened = open_header(data, name)
     refuse_bomb(header, name, policy.max_pixels)
     if header.frames > 1 and frame is None and policy.frames != "first":
         raise DataError(f"{name} has {header.frames} frames; set data.frames")
@@ -55,7 +56,7 @@ def decode_image(
             f"{name} is rotated by EXIF {header.orientation} but has labels; "
             "set data.exif: ignore or apply"
         )
-    pixels, alpha = _decode(data, header, name, frame or 0)
+    pixels, alpha = _decode(data, header, opened, name, frame or 0)
     if alpha is not None:
         pixels = _apply_alpha(pixels, alpha, name, policy)
     if not upright:
@@ -78,7 +79,7 @@ def image_warnings(data: bytes, name: str) -> list[str]:
 
 
 def _decode(
-    data: bytes, header: Header, name: str, frame: int
+    data: bytes, header: Header, opened: ImageFile.ImageFile | None, name: str, frame: int
 ) -> tuple[NDArray[Any], NDArray[Any] | None]:
     """Pixels [H, W, C] and alpha [H, W] (uint8) or None."""
     if header.kind == "png":
@@ -94,7 +95,8 @@ def _decode(
         return decode_tiff(data, header, name, frame), None
     if header.kind == "jpeg":
         return _decode_jpeg(data, header, name), None
-    image = open_plugin(data, header.kind, name)
+    # Counting the frames of a GIF or WebP has moved through it; a PNG is still at its start.
+    image = opened if header.kind == "png" and opened else open_plugin(data, header.kind, name)
     try:
         if frame:
             image.seek(frame)

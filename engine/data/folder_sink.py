@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from simgan.engine.data.image_encoding import encode_image, file_format
 from simgan.engine.data.refined_manifest import TOOL, Entry, RefinedManifest, files_below
-from simgan.engine.data.source import Source
+from simgan.engine.data.source import Origin, Source
 from simgan.engine.durable import digest, disk_error
 from simgan.engine.errors import DataError
 from simgan.engine.failpoints import failpoint
@@ -84,10 +84,10 @@ class FolderSink:
         """See `Sink`."""
         return [self._files[index], *(name for name, _ in self.source.sidecars(index))]
 
-    def write(self, index: int, image: NDArray[np.generic], input_digest: str) -> Entry:
+    def write(self, index: int, image: NDArray[np.generic], origin: Origin) -> Entry:
         """See `Sink`."""
         name = self.source.names[index]
-        data = encode_image(image, self._kind(index), name)
+        data = encode_image(image, self._kind(name, origin.head), name)
         labels = {}
         for label, path in self.source.sidecars(index):
             labels[label] = self._carry(label, path)
@@ -95,23 +95,17 @@ class FolderSink:
         return Entry(
             name=name,
             file=self._files[index],
-            input=input_digest,
+            input=origin.digest,
             output=digest(data),
             dtype=image.dtype.name,
             size=(image.shape[0], image.shape[1], image.shape[2]),
             labels=labels,
         )
 
-    def _kind(self, index: int) -> str:
-        if self._always_png:
+    def _kind(self, name: str, head: bytes) -> str:
+        if self._always_png or not head:
             return "PNG"
-        name = self.source.names[index]
-        path = self.source.path / name if self.source.path and self.source.path.is_dir() else None
-        if path is None or not path.is_file():
-            return "PNG"
-        with open(path, "rb") as file:
-            head = file.read(25)
-        if self.source.format == "nyu-hand" and head[24:] == b"\x08":
+        if self.source.format == "nyu-hand" and head[24:25] == b"\x08":
             return "NYU"  # 8 bits per channel: the depth is split; 16-bit gray depth is not
         return file_format(name, head)
 

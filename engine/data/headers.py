@@ -104,9 +104,18 @@ def read_header(data: bytes, name: str) -> Header:
     Raises:
         BadImage: the bytes are no image or the header is damaged.
     """
+    return open_header(data, name)[0]
+
+
+def open_header(data: bytes, name: str) -> tuple[Header, ImageFile.ImageFile | None]:
+    """As `read_header`, with the image that Pillow opened to find out, for all kinds but TIFF.
+
+    Raises:
+        BadImage: the bytes are no image or the header is damaged.
+    """
     kind = sniff(data, name)
     if kind == "tiff":
-        return _tiff_header(data, name)
+        return _tiff_header(data, name), None
     if kind == "png":
         # Read here, not by Pillow: its size check would come first and depth is lost in its modes.
         if len(data) < 33 or data[12:16] != b"IHDR":
@@ -125,7 +134,7 @@ def read_header(data: bytes, name: str) -> Header:
         raise BadImage(name, _reason(error)) from None
     if orientation not in range(1, 9):
         orientation = 1
-    return Header(
+    header = Header(
         kind,
         height,
         width,
@@ -136,6 +145,7 @@ def read_header(data: bytes, name: str) -> Header:
         mode=image.mode,
         adobe="adobe" in image.info,
     )
+    return header, image
 
 
 def _tiff_header(data: bytes, name: str) -> Header:

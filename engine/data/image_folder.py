@@ -1,5 +1,7 @@
 """A folder of image files, nested or flat, with labels beside them."""
 
+import hashlib
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,7 +16,7 @@ from simgan.engine.data.headers import read_header
 from simgan.engine.data.labels import LabelMatch, is_label_table, match_labels, read_table
 from simgan.engine.data.pixels import convert_channels
 from simgan.engine.data.problems import BadImage, Problem
-from simgan.engine.data.source import Source
+from simgan.engine.data.source import Origin, Source
 from simgan.engine.errors import DataError
 
 # Files of these names belong to the whole set, even among per-image files of the same type.
@@ -22,6 +24,7 @@ SET_FILES = frozenset((
     "labels", "classes", "readme", "license", "notes", "index", "meta", "metadata", "annotations",
     "manifest", "data", "dataset", "train", "val", "test", "predefined_classes", "notice",
 ))  # fmt: skip
+HEAD = 25  # bytes of a file that tell its format, and the depth of a PNG
 FRAME_SUFFIXES = frozenset((".gif", ".webp", ".png", ".tif", ".tiff"))
 
 
@@ -117,24 +120,41 @@ class ImageFolder(Source):
 
     def _bytes(self, index: int) -> bytes:
         name: str = self.items[index][0]
-        path: Path = self.root / name
         limit = 64 * 2**20 + 8 * self.policy.max_pixels
         try:
-            size = path.stat().st_size
-            if size > limit:
-                raise BadImage(name, f"file of {size:,} bytes is larger than any allowed image")
-            return path.read_bytes()
+            with open(f"{self.root}/{name}", "rb", buffering=0) as file:
+                size = os.fstat(file.fileno()).st_size
+                if size > limit:
+                    raise BadImage(name, f"file of {size:,} bytes is larger than any allowed image")
+                return file.readall()
         except OSError as error:
             raise BadImage(name, error.strerror or str(error)) from None
 
     def read(self, index: int) -> NDArray[Any]:
-        return convert_channels(self.read_stored(index), self.policy.channels)
+        return self._pixels(index, self._bytes(index))
 
-    def read_stored(self, index: int) -> NDArray[Any]:
-        """Pixels [H, W, C] before gray or RGB is made of them."""
+    def load(self, index: int) -> tuple[NDArray[Any], Origin]:
+        data = self._bytes(index)
+        head = data[:HEAD] if self.items[index][1] is None else b""
+        return self._pixels(index, data), Origin(self._digest(index, data), head)
+
+    def input_digest(self, index: int) -> str:
+        return self._digest(index, self._bytes(index))
+
+    def _digest(self, index: int, data: bytes) -> str:
+        # The frame's number keeps the images of one file apart.
+        frame = self.names[index][len(self.items[index][0]) :]
+        total = hashlib.blake2b(frame.encode(), digest_size=16)
+        total.update(data)
+        return total.hexdigest()
+
+    def _pixels(self, index: int, data: bytes) -> NDArray[Any]:
+        return convert_channels(self.decode_stored(index, data), self.policy.channels)
+
+    def decode_stored(self, index: int, data: bytes) -> NDArray[Any]:
+        """Pixels [H, W, C] from the bytes of a file, before gray or RGB is made of them."""
         _, frame = self.items[index]
         labelled = bool(self.labels) or bool(self.sidecars(index))
-        data = self._bytes(index)
         return decode_image(data, self.names[index], self.policy, labelled=labelled, frame=frame)
 
     def warnings(self, index: int) -> list[str]:

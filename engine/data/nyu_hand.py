@@ -72,9 +72,9 @@ class NyuHand(ImageFolder):
         self.apply_match(match, missing)
         self.labels = {key: np.stack(values) for key, values in rows.items() if values}
 
-    def read_stored(self, index: int) -> NDArray[Any]:
+    def decode_stored(self, index: int, data: bytes) -> NDArray[Any]:
         name = self.names[index]
-        stored = decode_image(self._bytes(index), name, self.policy)
+        stored = decode_image(data, name, self.policy)
         if stored.shape[-1] == 1 and stored.dtype == np.uint16:
             return stored
         if stored.shape[-1] != 3 or stored.dtype != np.uint8:

@@ -1,6 +1,5 @@
 """The mirror of sources: where a refined set goes, in the container that it came from."""
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,11 +11,11 @@ from numpy.typing import NDArray
 from simgan.engine.data.array_sink import ArraySink
 from simgan.engine.data.folder_sink import FolderSink
 from simgan.engine.data.refined_manifest import Entry, RefinedManifest
-from simgan.engine.data.source import Source
+from simgan.engine.data.source import Origin, Source
 from simgan.engine.errors import DataError
 from simgan.engine.process_lock import hold
 
-__all__ = ["Sink", "check_separate", "hold_output", "input_digest", "open_sink"]
+__all__ = ["Sink", "check_separate", "hold_output", "open_sink"]
 
 SUFFIXES = {"npy": (".npy",), "npz": (".npz",), "hdf5": (".h5", ".hdf5")}
 
@@ -46,7 +45,7 @@ class Sink(Protocol):
     def claims(self, index: int) -> list[str]:
         """Output files that `write` makes for one image, to be claimed in the manifest first."""
 
-    def write(self, index: int, image: NDArray[np.generic], input_digest: str) -> Entry:
+    def write(self, index: int, image: NDArray[np.generic], origin: Origin) -> Entry:
         """Store one refined image, uint8 or uint16 [H, W, C], and its own label files."""
 
     def holds(self, index: int, entry: Entry) -> bool:
@@ -140,28 +139,3 @@ def hold_output(sink: Sink) -> Iterator[None]:
     sink.lock.parent.mkdir(parents=True, exist_ok=True)
     with hold(sink.lock, sink.location, remove=True):
         yield
-
-
-def input_digest(source: Source, index: int, image: NDArray[np.generic] | None = None) -> str:
-    """blake2b-128 of an image's file, or of dtype, shape and pixels where it has none of its own.
-
-    Args:
-        source: the set.
-        index: of the image.
-        image: its pixels, if they are at hand.
-    Raises:
-        BadImage: it has no file of its own and cannot be read.
-    """
-    total = hashlib.blake2b(digest_size=16)
-    if source.path is not None and source.path.is_dir():
-        name = source.names[index]
-        for candidate in (name, name.rpartition("#")[0]):
-            if candidate and (source.path / candidate).is_file():
-                # The frame's number keeps the images of one file apart.
-                total.update(name[len(candidate) :].encode())
-                total.update((source.path / candidate).read_bytes())
-                return total.hexdigest()
-    pixels = np.ascontiguousarray(source.read(index) if image is None else image)
-    total.update(f"{pixels.dtype.name} {pixels.shape}".encode())
-    total.update(pixels.data)
-    return total.hexdigest()

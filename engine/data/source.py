@@ -4,6 +4,7 @@ import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,6 +20,20 @@ DECODER = 1  # raised when the same file would give other pixels than before
 PIXEL_SETTINGS = (
     "channels", "alpha", "frames", "exif", "max_pixels", "missing_labels", "key", "limit",
 )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What is remembered of the bytes that an image came from.
+
+    Attributes:
+        digest: blake2b-128 of the image's file, or of dtype, shape and pixels where it has no file
+            of its own.
+        head: the first bytes of the file, enough to tell its format; empty without one.
+    """
+
+    digest: str
+    head: bytes = b""
 
 
 class Source(ABC):
@@ -64,6 +79,23 @@ class Source(ABC):
             BadImage: the image is damaged.
             DataError: the image needs a decision that the policy does not make.
         """
+
+    def load(self, index: int) -> tuple[NDArray[Any], Origin]:
+        """Pixels of one image as `read` gives them, and their origin; a file is read once.
+
+        Raises:
+            BadImage, DataError: as `read`.
+        """
+        pixels = self.read(index)
+        return pixels, Origin(_pixel_digest(pixels))
+
+    def input_digest(self, index: int) -> str:
+        """`Origin.digest` of one image, without decoding it where it has a file of its own.
+
+        Raises:
+            BadImage: it cannot be read.
+        """
+        return _pixel_digest(self.read(index))
 
     def sidecars(self, index: int) -> list[tuple[str, Path]]:
         """Label files of one image, to be carried byte for byte: (name in a copy, file)."""
@@ -115,6 +147,12 @@ class Source(ABC):
         self.items = [self.items[i] for i in indices] if len(self.items) else self.items
         rows = np.asarray(indices, dtype=np.int64)
         self.labels = {key: values[rows] for key, values in self.labels.items()}
+
+
+def _pixel_digest(pixels: NDArray[Any]) -> str:
+    total = hashlib.blake2b(f"{pixels.dtype.name} {pixels.shape}".encode(), digest_size=16)
+    total.update(np.ascontiguousarray(pixels).data)
+    return total.hexdigest()
 
 
 def require(module: str, extra: str, what: str) -> Any:

@@ -150,8 +150,8 @@ class UnityEyes(ImageFolder):
             return header.height, header.width
         return 0, 0
 
-    def read_stored(self, index: int) -> NDArray[Any]:
-        pixels = super().read_stored(index)
+    def decode_stored(self, index: int, data: bytes) -> NDArray[Any]:
+        pixels = super().decode_stored(index, data)
         height, width = pixels.shape[:2]
         box = self._landmarks[self.items[index][0]].box(height)
         if not _inside(box, height, width):

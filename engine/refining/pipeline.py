@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from simgan.engine.data.pixels import resize
 from simgan.engine.data.problems import BadImage, Problem
 from simgan.engine.data.refined_manifest import Entry
-from simgan.engine.data.sinks import Sink, input_digest
-from simgan.engine.data.source import Source
+from simgan.engine.data.sinks import Sink
+from simgan.engine.data.source import Origin, Source
 from simgan.engine.observer import Observer
 from simgan.engine.refining.forward import Pending, RefiningForward
 
@@ -30,7 +30,7 @@ class Decoded:
 
     index: int
     image: NDArray[Any]
-    input: str
+    origin: Origin
 
 
 class Pipeline:
@@ -132,14 +132,13 @@ class Pipeline:
         items: list[Decoded | Problem] = []
         for index in indices:
             try:
-                image = self.source.read(index)
-                digest = input_digest(self.source, index, image)
+                image, origin = self.source.load(index)
             except BadImage as error:
                 items.append(Problem(self.source.names[index], error.reason))
                 continue
             if self.size is not None:
                 image = resize(image, *self.size)
-            items.append(Decoded(index, image, digest))
+            items.append(Decoded(index, image, origin))
         return items
 
     def _batches(self, images: Iterator[Decoded]) -> Iterator[list[Decoded]]:
@@ -185,7 +184,7 @@ class Pipeline:
 
     def _write(self, items: list[Decoded], images: NDArray[Any]) -> list[Entry]:
         return [
-            self.sink.write(item.index, image, item.input)
+            self.sink.write(item.index, image, item.origin)
             for item, image in zip(items, images, strict=True)
         ]
 
@@ -238,7 +237,7 @@ def finished(
             return False
         entry = entries[source.names[index]]
         try:
-            return sink.holds(index, entry) and input_digest(source, index) == entry.input
+            return sink.holds(index, entry) and source.input_digest(index) == entry.input
         except (BadImage, OSError):
             return False
 

@@ -21,7 +21,8 @@ from tiny_refine import (
     tree,
 )
 
-from simgan.engine.data.sinks import hold_output, input_digest, open_sink
+from simgan.engine.data.image_folder import ImageFolder
+from simgan.engine.data.sinks import hold_output, open_sink
 from simgan.engine.data.sources import open_source
 from simgan.engine.errors import DataError, DiskError, Interrupted, LockedError
 
@@ -206,16 +207,17 @@ def test_a_signal_is_heard_while_the_finished_images_are_checked(
     refine_here(run, source, tmp_path / "out")
     before = tree(tmp_path / "out")
     looked_at = []
+    whole = ImageFolder.input_digest
 
     def interrupting(*arguments: Any) -> str:
         looked_at.append(arguments)
         if len(looked_at) == 1:
             os.kill(os.getpid(), signal.SIGTERM)
             time.sleep(0.2)  # a handler runs in the main thread
-        return input_digest(*arguments)
+        return whole(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr("simgan.engine.refining.pipeline.input_digest", interrupting)
+        patch.setattr(ImageFolder, "input_digest", interrupting)
         with pytest.raises(Interrupted, match="stopping after 12 of 12 images"):
             refine_here(run, source, tmp_path / "out", workers=1)
     assert len(looked_at) == 1
