@@ -6,6 +6,8 @@ from typing import Any
 import torch
 
 from simgan.engine.benchmark.contestants import OURS, TORCH, Scene, build_scene
+from simgan.engine.benchmark.data import data_case
+from simgan.engine.benchmark.disk import disk_case
 from simgan.engine.benchmark.loop import loop_case
 from simgan.engine.benchmark.machine import header
 from simgan.engine.benchmark.networks import Say, refine_case, step_case
@@ -19,6 +21,8 @@ RUNNERS: dict[str, Callable[[Scene, Say], list[Row]]] = {
     "step": step_case,
     "ops": ops_case,
     "loop": loop_case,
+    "data": data_case,
+    "disk": disk_case,
 }
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from simgan.engine.config import TrainConfig, train_config
 
-CASES = ("refine", "step", "ops", "loop")
+CASES = ("refine", "step", "ops", "loop", "data", "disk")
 SIZE, CHANNELS = (35, 55), 1  # of the paper's gaze images
 HISTORY_BATCHES = 50  # B / b of the paper's preset
 OPS_ROUNDS = 3
@@ -21,6 +21,9 @@ class Plan:
         rounds: of the networks' cases; single ops, which are short, get `OPS_ROUNDS` times as many.
         loop_steps: steps of the training loop, each beside a bare one.
         loop_images: procedural eyes in each of the two sets of the loop.
+        data_images: images of each set that is packed.
+        disk_images: images of each set that is refined from disk to disk.
+        disk_rounds: of both.
         compile: whether torch.compile takes part.
         quick: small sizes, for a first look; said beside the numbers.
         threads: of the CPU, None to leave them.
@@ -32,6 +35,9 @@ class Plan:
     rounds: int = 8
     loop_steps: int = 40
     loop_images: int = 512
+    data_images: int = 4096
+    disk_images: int = 1024
+    disk_rounds: int = 3
     compile: bool = True
     quick: bool = False
     threads: int | None = None
@@ -67,6 +73,7 @@ def make_plan(
     sizes = {(False, False): 32, (False, True): 8, (True, False): 512, (True, True): 64}
     times = {(False, False): 6, (False, True): 3, (True, False): 50, (True, True): 10}
     steps = {(False, False): 20, (False, True): 10, (True, False): 200, (True, True): 40}
+    disk = {(False, False): 1024, (False, True): 128, (True, False): 32768, (True, True): 8192}
     kind = (on_gpu, quick)
     b = sizes[kind] if batch is None else batch
     values = {
@@ -85,6 +92,8 @@ def make_plan(
         rounds=rounds or times[kind],
         loop_steps=steps[kind],
         loop_images=64 if quick else 512,
+        data_images=1024 if quick else 4096,
+        disk_images=disk[kind],
         compile=not quick if compile is None else compile,
         quick=quick,
         threads=threads,

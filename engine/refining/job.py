@@ -97,7 +97,7 @@ def refine(
         on_device(device),
         stop_on_signals() as stop,
     ):
-        job = _Job(config, weights, source, sink, view, stop)
+        job = Job(config, weights, source, sink, view, stop)
         try:
             with hold_output(sink), closing(sink):
                 return job.run()
@@ -107,7 +107,7 @@ def refine(
             raise DiskError(f"cannot write {sink.location}: {error.strerror or error}") from error
 
 
-class _Job:
+class Job:
     """One call of `refine`, its parts at hand."""
 
     def __init__(
@@ -136,7 +136,7 @@ class _Job:
             raise self._interrupted(len(manifest.entries), self.stop.requested)
         done = self.sink.keep(held)
         self._keep_only(done)
-        pipeline = self._pipeline(identity)
+        pipeline = self.pipeline()
         manifest.begin(identity)
         try:
             self._announce(len(done))
@@ -166,7 +166,8 @@ class _Job:
             labels=self.sink.labels,
         )
 
-    def _pipeline(self, identity: dict[str, Any]) -> Pipeline:
+    def pipeline(self) -> Pipeline:
+        """The parts that decode, refine and encode, as the settings ask for them."""
         config, refiner = self.config, self.weights.refiner
         device = pick_device(config.device)
         precision = Precision.choose(device, amp=config.amp, channels_last=config.channels_last)

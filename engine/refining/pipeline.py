@@ -89,8 +89,12 @@ class Pipeline:
                 self.encoders.put(batch, images)
             self.encoders.finish()
         finally:
-            self.decoders.close()
-            self.encoders.close()
+            self.close()
+
+    def close(self) -> None:
+        """End the threads; what they have not begun is dropped."""
+        self.decoders.close()
+        self.encoders.close()
 
     def refined(
         self, batches: Iterable[list[Decoded]], stopped: Callable[[], bool] = lambda: False

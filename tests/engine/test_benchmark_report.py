@@ -1,5 +1,6 @@
 """A whole benchmark of the smallest networks, and what a wrong kernel does to it."""
 
+import importlib.util
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -103,6 +104,37 @@ def test_loop_times_data_ticks_grids_and_checkpoints(report: dict[str, Any]) -> 
     assert all(value > 0 for value in loop["chores_seconds"].values())
     assert set(loop["chores_seconds"]) == {"tick", "samples", "checkpoint"}
     assert loop["chores_every"] == {"tick": 50, "samples": 500, "checkpoint": 500}
+
+
+@pytest.mark.parametrize("case", ["data", "disk"])
+def test_every_format_is_read_from_disk(report: dict[str, Any], case: str) -> None:
+    found = {row["variant"]: row for row in rows(report, case)}
+    assert list(found)[:4] == ["image folder, PNG", "image folder, JPEG", "npz", "HDF5"]
+    for row in found.values():
+        assert row["gate"] is row["skipped"] is None
+        assert row["images_per_s"] == pytest.approx(row["images"] / row["seconds"]["median"])
+
+
+def test_disk_to_disk_is_compared_with_its_parts_of_the_same_round(report: dict[str, Any]) -> None:
+    for row in rows(report, "disk"):
+        assert set(row["parts"]) == {"decode", "refine", "encode"}
+        assert row["slowest_part"] == min(row["parts"], key=row["parts"].__getitem__)
+        assert 0 < row["of_slowest_part"] <= row["efficiency"]
+
+
+def test_a_format_without_its_package_is_skipped_with_the_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    there = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "h5py" else there(name)
+    )
+    report = run_benchmark(tiny_plan("data", "disk"))
+    missing = [row for row in report["cases"] if row["variant"] == "HDF5"]
+    assert [row["case"] for row in missing] == ["data", "disk"]
+    for row in missing:
+        assert row["seconds"] is None
+        assert row["skipped"] == "h5py is not installed: pip install 'simgan-engine[hdf5]'"
 
 
 def test_a_wrong_block_turns_the_networks_red_and_gets_no_time(
