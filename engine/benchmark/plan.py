@@ -73,7 +73,7 @@ def make_plan(
     sizes = {(False, False): 32, (False, True): 8, (True, False): 512, (True, True): 64}
     times = {(False, False): 6, (False, True): 3, (True, False): 50, (True, True): 10}
     steps = {(False, False): 20, (False, True): 10, (True, False): 200, (True, True): 40}
-    disk = {(False, False): 1024, (False, True): 128, (True, False): 32768, (True, True): 8192}
+    disk = {(False, False): 1024, (False, True): 96, (True, False): 32768, (True, True): 8192}
     kind = (on_gpu, quick)
     b = sizes[kind] if batch is None else batch
     values = {

@@ -40,7 +40,7 @@ class FolderSink:
         self.source = source
         self.location = root
         self.lock = root / ".refine.lock"
-        self._folders: set[Path] = set()
+        self._folders: dict[str, str] = {}  # folder of a name to the folder that was made
         self._files = [_file_name(name, always_png) for name in source.names]
         self._always_png = always_png
         if len(set(self._files)) < len(self._files):
@@ -151,33 +151,37 @@ class FolderSink:
         return value
 
     def _put(self, name: str, data: bytes) -> None:
-        path = self._place(name)
-        beside = path.with_name(
-            f".partial-{hashlib.blake2b(name.encode(), digest_size=8).hexdigest()}"
-        )
+        # Text and no Path: for small images those would take longer than the encoding.
+        folder = self._folder(name)
+        path = f"{folder}/{os.path.basename(name)}"
+        beside = f"{folder}/.partial-{hashlib.blake2b(name.encode(), digest_size=8).hexdigest()}"
         try:
-            beside.write_bytes(data)
+            with open(beside, "wb") as file:
+                file.write(data)
             failpoint("refine.write")
             os.replace(beside, path)
         except OSError as error:
-            beside.unlink(missing_ok=True)
-            raise disk_error(error, path) from error
+            Path(beside).unlink(missing_ok=True)
+            raise disk_error(error, Path(path)) from error
 
-    def _place(self, name: str) -> Path:
-        """Where an output file goes; its folder is made, and is never outside of the root."""
-        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+    def _folder(self, name: str) -> str:
+        """The folder of an output file; it is made, and is never outside of the root."""
+        parent, file = os.path.split(name)
+        known = self._folders.get(parent)
+        if known is not None and file != "..":
+            return known
+        pure = PurePosixPath(name)
+        if pure.is_absolute() or ".." in pure.parts:
             raise DataError(f"unsafe name {name!r} leads out of {self.location}")
-        path = self.location / name
-        if path.parent not in self._folders:
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise disk_error(error, path) from error
-            root = self.location.resolve()
-            if not path.parent.resolve().is_relative_to(root):
-                raise DataError(f"{path.parent} is a link that leads out of {self.location}")
-            self._folders.add(path.parent)
-        return path
+        folder = self.location / parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise disk_error(error, self.location / name) from error
+        if not folder.resolve().is_relative_to(self.location.resolve()):
+            raise DataError(f"{folder} is a link that leads out of {self.location}")
+        self._folders[parent] = str(folder)
+        return str(folder)
 
 
 def _file_name(name: str, always_png: bool) -> str:

@@ -9,7 +9,7 @@ machine.
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -151,7 +151,7 @@ class RefinedManifest:
         if self.published:
             lines.append({"publishing": self.published})
         self._write_summary({"tool": TOOL, "complete": False, "made_with": dict(identity)})
-        replace_file(self.journal, _lines(lines + [asdict(e) for e in self.entries.values()]))
+        replace_file(self.journal, _lines(lines + [vars(e) for e in self.entries.values()]))
         self._file = open(self.journal, "ab")  # noqa: SIM115 - closed by close()
 
     def claim(self, files: Sequence[str]) -> None:
@@ -167,7 +167,7 @@ class RefinedManifest:
     def record(self, entries: Sequence[Entry]) -> None:
         """Say that images are done; their files are in place."""
         failpoint("refine.manifest")
-        self._append([asdict(entry) for entry in entries])
+        self._append([vars(entry) for entry in entries])
         self.entries.update((entry.name, entry) for entry in entries)
 
     def _append(self, values: Sequence[Mapping[str, Any]]) -> None:
@@ -181,7 +181,7 @@ class RefinedManifest:
     def finish(self, names: Sequence[str], summary: Mapping[str, Any]) -> None:
         """Rewrite the journal in the input's order and say that the set is complete."""
         self.close()
-        done = [asdict(self.entries[name]) for name in names if name in self.entries]
+        done = [vars(self.entries[name]) for name in names if name in self.entries]
         replace_file(self.journal, _lines(done))
         own = {name for entry in self.entries.values() for name in (entry.file, *entry.labels)}
         value = {"tool": TOOL, "complete": True, **summary}

@@ -21,7 +21,9 @@ from tiny_refine import (
 )
 
 from simgan.engine.config import DataPolicy
+from simgan.engine.data.folder_sink import FolderSink
 from simgan.engine.data.image_encoding import encode_image
+from simgan.engine.data.source import Origin
 from simgan.engine.data.sources import open_source
 from simgan.engine.errors import DataError
 
@@ -263,3 +265,18 @@ def test_every_frame_becomes_an_image(tmp_path: Path) -> None:
     for index, name in enumerate(source.names):
         refined = pixels_of(tmp_path / "out" / f"{name}.png")
         np.testing.assert_array_equal(refined, source.read(index)[..., 0])
+
+
+@pytest.mark.parametrize("name", ["../x.png", "/x.png", "b/../../x.png", "b/.."])
+def test_a_name_that_leads_out_of_the_output_is_refused(tmp_path: Path, name: str) -> None:
+    np.savez(tmp_path / "x.npz", images=random_images(3, 16, 16))
+    source = open_source(tmp_path / "x.npz")
+    source.names = ["a.png", "b/a.png", name]
+    sink = FolderSink(source, tmp_path / "sub" / "out", always_png=False)
+    sink._files = source.names
+    for index in range(2):
+        sink.write(index, source.read(index), Origin(""))
+    with pytest.raises(DataError, match="leads out of"):
+        sink.write(2, source.read(2), Origin(""))
+    written = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.png"))
+    assert written == ["sub/out/a.png", "sub/out/b/a.png"]
