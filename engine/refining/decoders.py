@@ -63,13 +63,17 @@ class Decoders:
             todo: indices into the source, ascending.
         """
         groups: dict[tuple[Any, ...], list[Decoded]] = {}
+        full: dict[tuple[Any, ...], int] = {}
         waiting = 0
         for item in self._images(todo):
             key = (*item.image.shape, item.image.dtype)
-            group = groups.setdefault(key, [])
+            group = groups.get(key)
+            if group is None:
+                group = groups[key] = []
+                full[key] = self._at_once(*item.image.shape[:2])
             group.append(item)
             waiting += item.image.nbytes
-            if len(group) >= self._at_once(*item.image.shape[:2]):
+            if len(group) >= full[key]:
                 waiting -= sum(member.image.nbytes for member in group)
                 yield groups.pop(key)
             elif waiting > MOST_WAITING_BYTES:
@@ -94,15 +98,15 @@ class Decoders:
             start = time.perf_counter()
             items = waiting.popleft().result()
             self.waited += time.perf_counter() - start
-            for item in items:
-                if isinstance(item, Problem):
-                    self.problems.append(item)
-                    continue
-                room = max(1, MOST_WAITING_BYTES // item.image.nbytes)
+            self.problems += [item for item in items if isinstance(item, Problem)]
+            images = [item for item in items if isinstance(item, Decoded)]
+            if images:
+                largest = max((item.image for item in images), key=lambda image: image.nbytes)
+                room = max(1, MOST_WAITING_BYTES // largest.nbytes)
                 chunk = min(CHUNK, max(1, room // (4 * self.workers)))
-                wanted = 2 * self._at_once(*item.image.shape[:2]) + 2 * chunk * self.workers
+                wanted = 2 * self._at_once(*largest.shape[:2]) + 2 * chunk * self.workers
                 ahead = max(self.workers, min(room, wanted) // chunk)
-                yield item
+            yield from images
 
     def _decode(self, indices: Sequence[int]) -> list[Decoded | Problem]:
         items: list[Decoded | Problem] = []
