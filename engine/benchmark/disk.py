@@ -2,11 +2,11 @@
 
 Efficiency is the shortest time that the parts allow, divided by the time of the whole:
 
-- On a GPU the parts run on different hardware, so the whole can be as fast as its slowest part:
-  the shortest time is max(decode, refine, encode).
-- On a CPU all parts share the cores. The whole can then be no faster than its slowest part, and no
-  faster than all the CPU seconds of the parts spread over the cores: the shortest time is
-  max(decode, refine, encode, (CPU seconds of decode + refine + encode) / cores).
+- No whole is faster than its slowest part: max(decode, refine, encode), in elapsed seconds.
+- Nor is it faster than what its parts do on the host's cores, which each of them had for itself
+  when it ran alone: (CPU seconds of decode + encode) / cores, and on a CPU those of refine, too.
+
+The larger of the two is the shortest time; `of_slowest_part` leaves the second out.
 
 The parts run in the same round as the whole, through the same code: `Decoders`, `RefiningForward`
 and `Encoders` of the pipeline that `refine` builds. Encoding includes claiming, recording and
@@ -19,7 +19,7 @@ import shutil
 import statistics
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,17 +83,15 @@ class Round:
         """Time of the slowest part alone / time of the whole."""
         return self.parts[self.slowest].wall / self.whole.wall
 
-    def efficiency(self, shared_cores: int | None) -> float:
+    def efficiency(self, cores: int, on_cores: Collection[str] = PARTS) -> float:
         """Shortest possible time / time of the whole, as the module says.
 
         Args:
-            shared_cores: cores on which all parts run, None when refining runs elsewhere.
+            cores: of the host.
+            on_cores: parts whose work is done by them.
         """
-        shortest = self.parts[self.slowest].wall
-        if shared_cores is not None:
-            work = sum(part.cpu for part in self.parts.values())
-            shortest = max(shortest, work / shared_cores)
-        return shortest / self.whole.wall
+        work = sum(self.parts[name].cpu for name in on_cores)
+        return max(self.parts[self.slowest].wall, work / cores) / self.whole.wall
 
     def cpu_efficiency(self) -> float:
         """CPU seconds of the parts / CPU seconds of the whole."""
@@ -127,10 +125,7 @@ def disk_case(scene: Scene, say: Say) -> list[Row]:
             place = folder / form.place
             form.write(eyes, place)
             config = _refine_config(scene, weights, place)
-            rounds = [
-                _round(config, form, folder, lambda text, f=form: say(f"disk: {f.name}, {text}"))
-                for _ in range(plan.disk_rounds)
-            ]
+            rounds = [_round(config, form, folder, say) for _ in range(plan.disk_rounds)]
             rows.append(_row(labels, rounds, len(eyes), scene))
     return rows
 
@@ -161,9 +156,9 @@ def _refine_config(scene: Scene, weights: Path, place: Path) -> RefineConfig:
 def _round(config: RefineConfig, form: SetFormat, folder: Path, say: Say) -> Round:
     out = folder / "out"
     try:
-        say("in parts")
+        say(f"disk: {form.name}, in parts")
         parts = _parts(dataclasses.replace(config, output=str(out / "parts" / form.place)))
-        say("as a whole")
+        say(f"disk: {form.name}, as a whole")
         _settle()
         observer = _FromFirstRead()
         refine(dataclasses.replace(config, output=str(out / form.place)), progress=observer)
@@ -214,7 +209,8 @@ def _settle() -> None:
 
 
 def _row(labels: Mapping[str, Any], rounds: Sequence[Round], images: int, scene: Scene) -> Row:
-    shared = len(cores()) if scene.device.type == "cpu" else None
+    on_cpu = scene.device.type == "cpu"
+    on_cores = PARTS if on_cpu else ("decode", "encode")
     whole = [one.whole.wall for one in rounds]
     median = statistics.median(whole)
     walls = {name: statistics.median(one.parts[name].wall for one in rounds) for name in PARTS}
@@ -237,9 +233,9 @@ def _row(labels: Mapping[str, Any], rounds: Sequence[Round], images: int, scene:
         },
         "slowest_part": max(walls, key=walls.__getitem__),
         "cores": len(cores()),
-        "efficiency": statistics.median(one.efficiency(shared) for one in rounds),
+        "efficiency": statistics.median(one.efficiency(len(cores()), on_cores) for one in rounds),
         "of_slowest_part": statistics.median(one.of_slowest_part() for one in rounds),
         "cpu_efficiency": (
-            statistics.median(one.cpu_efficiency() for one in rounds) if shared else None
+            statistics.median(one.cpu_efficiency() for one in rounds) if on_cpu else None
         ),
     }
