@@ -55,7 +55,8 @@ def _filtered(image: NDArray[Any]) -> bytes:
     up[0] = rows[0]
     np.subtract(rows[1:], rows[:-1], out=up[1:])
     away = np.abs(lines[:, :, 1:].view(np.int8)).view(np.uint8).sum(axis=2, dtype=np.uint64)
-    return lines[away.argmin(axis=0), np.arange(height)].tobytes()
+    best: NDArray[np.uint8] = lines[away.argmin(axis=0), np.arange(height)]
+    return best.tobytes()
 
 
 @functools.cache
@@ -64,7 +65,7 @@ def _isal() -> ModuleType | None:
         from isal import isal_zlib
     except ImportError:
         return None
-    return isal_zlib  # type: ignore[no-any-return]
+    return isal_zlib
 
 
 def _deflate(data: bytes) -> bytes:

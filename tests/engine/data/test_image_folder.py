@@ -1,5 +1,6 @@
 """Folders of images: order, links, labels beside images and labels in a table."""
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -195,6 +196,34 @@ def test_all_frames_become_images_of_their_own(tmp_path: Path) -> None:
     assert source.names == ["anim.gif#0", "anim.gif#1", "anim.gif#2", "anim.gif#3", "one.png"]
     frames = np.stack([source.read(index)[..., 0] for index in range(4)])
     assert np.array_equal(frames, gray_images(4, 5))
+
+
+def test_an_image_is_loaded_with_the_hash_and_the_head_of_its_file(tmp_path: Path) -> None:
+    (tmp_path / "anim.gif").write_bytes(animation("GIF"))
+    (tmp_path / "one.png").write_bytes(encode(gray_images(1)[0], "PNG"))
+    source = open_source(tmp_path, DataPolicy(frames="all"))
+    digests = set()
+    for index, name in enumerate(source.names):
+        pixels, origin = source.load(index)
+        assert np.array_equal(pixels, source.read(index))
+        file, _, frame = name.partition("#")
+        data = (tmp_path / file).read_bytes()
+        marked = f"#{frame}".encode() + data if frame else data
+        assert origin.digest == hashlib.blake2b(marked, digest_size=16).hexdigest()
+        assert origin.digest == source.input_digest(index)
+        assert origin.head == (b"" if frame else data[:25])  # a frame is no file to be mirrored
+        digests.add(origin.digest)
+    assert len(digests) == 5
+
+
+def test_a_member_of_an_array_is_loaded_with_the_hash_of_its_pixels(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", images=np.asfortranarray(gray_images(3)))
+    source = open_source(tmp_path / "x.npz")
+    for index in range(3):
+        pixels, origin = source.load(index)
+        plain = f"uint8 {pixels.shape}".encode() + gray_images(3)[index].tobytes()
+        assert origin.digest == hashlib.blake2b(plain, digest_size=16).hexdigest()
+        assert origin.digest == source.input_digest(index) and origin.head == b""
 
 
 def test_rotated_images_with_labels_are_refused_until_declared(tmp_path: Path) -> None:
