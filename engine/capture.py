@@ -37,6 +37,8 @@ class Capture:
             key: a new one drops the graph and begins again.
         """
         if key != self._key:
+            if self._graph is not None:
+                torch.cuda.current_stream().synchronize()  # a replay may be under way
             self._graph, self._key, self._warm = None, key, 0
         if self._graph is None and self._warm < WARM_UP:
             self._warm += 1

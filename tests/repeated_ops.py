@@ -63,6 +63,9 @@ class _Stream:
     def wait_stream(self, other: "_Stream") -> None:
         assert isinstance(other, _Stream)
 
+    def synchronize(self) -> None:
+        pass
+
 
 @contextmanager
 def _capturing(graph: TapedGraph, stream: _Stream, capture_error_mode: str) -> Iterator[None]:
