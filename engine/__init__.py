@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     )
     from simgan.engine.data.sources import open_source
     from simgan.engine.discriminator import Discriminator
+    from simgan.engine.evaluation.config import EvaluateConfig, evaluate_config
+    from simgan.engine.evaluation.evaluation import EvaluationResult, evaluate
     from simgan.engine.history import HistoryBuffer
     from simgan.engine.refiner import Refiner
     from simgan.engine.refining import RefineResult, refine
@@ -29,6 +31,10 @@ _HOME = {
     "train_config": "simgan.engine.config",
     "open_source": "simgan.engine.data.sources",
     "Discriminator": "simgan.engine.discriminator",
+    "EvaluateConfig": "simgan.engine.evaluation.config",
+    "EvaluationResult": "simgan.engine.evaluation.evaluation",
+    "evaluate": "simgan.engine.evaluation.evaluation",
+    "evaluate_config": "simgan.engine.evaluation.config",
     "HistoryBuffer": "simgan.engine.history",
     "Refiner": "simgan.engine.refiner",
     "RefineResult": "simgan.engine.refining",
@@ -41,12 +47,16 @@ _HOME = {
 __all__ = [
     "DataPolicy",
     "Discriminator",
+    "EvaluateConfig",
+    "EvaluationResult",
     "HistoryBuffer",
     "RefineConfig",
     "RefineResult",
     "Refiner",
     "RunResult",
     "TrainConfig",
+    "evaluate",
+    "evaluate_config",
     "open_source",
     "refine",
     "refine_config",

@@ -37,6 +37,7 @@ __all__ = [
     "to_dict",
     "to_json",
     "train_config",
+    "with_policy",
 ]
 
 
@@ -252,7 +253,7 @@ def train_config(values: Mapping[str, Any] | None = None) -> TrainConfig:
     check_names(TrainConfig, values)
     merged = {**preset_values(values), **values}
     merged["preset"] = preset_name(values)
-    return TrainConfig(**_with_policy(merged))
+    return TrainConfig(**with_policy(merged))
 
 
 def preset_name(values: Mapping[str, Any]) -> str:
@@ -275,10 +276,11 @@ def refine_config(values: Mapping[str, Any] | None = None) -> RefineConfig:
     """A RefineConfig from plain values; see `train_config`."""
     values = dict(values or {})
     check_names(RefineConfig, values)
-    return RefineConfig(**_with_policy(values))
+    return RefineConfig(**with_policy(values))
 
 
-def _with_policy(values: dict[str, Any]) -> dict[str, Any]:
+def with_policy(values: dict[str, Any]) -> dict[str, Any]:
+    """The same values with a DataPolicy made of `data`, where that is a mapping."""
     policy = values.get("data")
     if isinstance(policy, Mapping):
         check_names(DataPolicy, policy, prefix="data.")

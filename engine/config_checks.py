@@ -44,6 +44,12 @@ def _check_type(name: str, value: Any, hint: Any) -> None:
         if value not in options:
             raise ConfigError(f"{name} must be one of {', '.join(options)}, got {value!r}")
         return
+    if get_origin(hint) is tuple:
+        if not isinstance(value, tuple):
+            raise ConfigError(f"{name} must be a list, got {value!r}")
+        for item in value:
+            _check_type(name, item, options[0])
+        return
     allowed = options or (hint,)
     if isinstance(value, bool) and bool not in allowed:
         raise ConfigError(f"{name} must be {_type_name(allowed)}, got {value!r}")

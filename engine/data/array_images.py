@@ -99,7 +99,7 @@ def choose_images(arrays: Shapes, key: str | None, location: str) -> str:
     if candidates:
         raise DataError(
             f"{location} holds {len(candidates)} arrays of images: {', '.join(candidates)}",
-            fix="Choose one with data.key.",
+            fix="Choose one with data.key, or as FILE#KEY.",
         )
     if any(len(shape) >= 3 and dtype.kind == "f" for shape, dtype in arrays.values()):
         raise DataError(

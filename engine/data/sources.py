@@ -1,5 +1,6 @@
 """One function that recognises every input."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from simgan.engine.config import DataPolicy
@@ -32,7 +33,8 @@ def open_source(path: str | Path, policy: DataPolicy | None = None) -> Source:
     """Open a set of images, whatever its format.
 
     Args:
-        path: a folder, a file, or `procedural:synthetic?count=2000&seed=0`.
+        path: a folder, a file, `FILE#KEY` for one image array of an .npz or HDF5 file (as
+            `data.key`, which it overrides), or `procedural:synthetic?count=2000&seed=0`.
         policy: what may be done to images and labels; nothing beyond it ever is.
     Raises:
         DataError: nothing is there, the format is unknown, or its labels do not fit.
@@ -41,7 +43,7 @@ def open_source(path: str | Path, policy: DataPolicy | None = None) -> Source:
     location = str(path)
     source = _procedural(location, policy) if location.startswith("procedural:") else None
     if source is None:
-        place = Path(location).expanduser()
+        place, policy = _place(location, policy)
         if not place.exists():
             raise DataError(f"{location} does not exist")
         kind = next((kind for kind in FORMATS if kind.matches(place)), None)
@@ -51,6 +53,15 @@ def open_source(path: str | Path, policy: DataPolicy | None = None) -> Source:
     if policy.limit is not None and policy.limit < len(source):
         source.select(range(policy.limit))
     return source
+
+
+def _place(location: str, policy: DataPolicy) -> tuple[Path, DataPolicy]:
+    """The file or folder of a location, and the policy with the key that FILE#KEY names."""
+    whole = Path(location).expanduser()
+    file, _, key = location.rpartition("#")
+    if file and key and not whole.exists() and Path(file).expanduser().is_file():
+        return Path(file).expanduser(), replace(policy, key=key)
+    return whole, policy
 
 
 def _unknown(place: Path, location: str) -> DataError:

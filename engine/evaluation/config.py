@@ -1,0 +1,192 @@
+"""The settings of `evaluate`: their defaults, ranges and help texts. Imports no torch."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from simgan.engine.config import DataPolicy, setting, with_policy
+from simgan.engine.config_checks import check_fields, check_names, parse_device
+from simgan.engine.errors import ConfigError
+
+UNITS = ("radians", "degrees", "vector", "vector-y-down")
+ESTIMATOR_SIZE = "35x55"
+NAME = re.compile(r"[A-Za-z0-9][\w .+-]*")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateConfig:
+    """Everything that decides what an evaluation does: sets, estimator, seeds, statistics.
+
+    Raises:
+        ConfigError: a value is of the wrong type or outside its range.
+    """
+
+    train: tuple[str, ...] = setting(
+        (),
+        "Labelled training set; repeat it to compare several with the first. FILE#KEY chooses an "
+        "array of an .npz or HDF5 file.",
+        group="Main",
+        metavar="[NAME=]PATH",
+    )
+    test: str | None = setting(
+        None, "Labelled set, usually real, that the errors are of.", group="Main", metavar="PATH"
+    )
+    validation: str | None = setting(
+        None,
+        "Labelled set that chooses the step, k and alpha (default: a part of each training set).",
+        group="Main",
+        metavar="PATH",
+    )
+    task: Literal["gaze"] = setting("gaze", "What is estimated.", group="Main")
+    seeds: int = setting(
+        3, "Estimators trained on each set, with seeds SEED, SEED + 1, ...", group="Main", low=1
+    )
+    seed: int = setting(0, "First seed.", group="Main", low=0, high=2**62)
+
+    size: Literal["paper", "small"] = setting(
+        "paper", "The paper's estimator, or one of a fifteenth of its arithmetic.", group="Networks"
+    )
+    steps: int = setting(2_000, "Updates of each estimator.", group="Algorithm", low=1)
+    batch: int = setting(512, "Images in a mini-batch.", group="Algorithm", low=1)
+    lr: float = setting(1e-3, "Constant learning rate (Adam).", group="Algorithm", low=1e-12, high=1)
+    validate_every: int = setting(
+        100, "Steps between looks at the validation set; the best step is kept.",
+        group="Algorithm", low=1,
+    )  # fmt: skip
+    validation_share: float = setting(
+        0.1,
+        "Part of a training set that validates: other people where persons are known, else images.",
+        group="Algorithm",
+        low=0.01,
+        high=0.5,
+    )
+    baselines: bool = setting(
+        True, "Also k nearest neighbours and ridge regression on pixels.", group="Algorithm"
+    )
+
+    resamples: int = setting(2_000, "Bootstrap samples.", group="Output", low=100, high=1_000_000)
+    confidence: float = setting(
+        0.95, "Coverage of the intervals.", group="Output", low=0.5, high=0.999
+    )
+    out: str | None = setting(
+        None, "Folder for evaluation.json, errors.npz and curves.png.", group="Output",
+        metavar="DIR",
+    )  # fmt: skip
+
+    device: str = setting(
+        "auto", "auto, cpu, cuda or cuda:N.", group="Performance", metavar="DEVICE"
+    )
+    amp: bool = setting(False, "bf16 (or fp16) arithmetic on a GPU.", group="Performance")
+    channels_last: bool = setting(False, "NHWC memory format.", group="Performance")
+    deterministic: bool = setting(False, "Bitwise repeatable on this machine.", group="Performance")
+
+    standardize: Literal["image", "none"] = setting(
+        "image",
+        "Pixels of every image to mean 0 and deviation 1, or as they are in [-1, 1].",
+        group="Data",
+    )
+    label: str | None = setting(
+        None,
+        "The gaze labels, where their name does not say it: one array, or columns as "
+        "PITCH,YAW or X,Y,Z.",
+        group="Data",
+        metavar="NAME[,NAME...]",
+    )
+    label_unit: str = setting(
+        "auto",
+        "radians or degrees (pitch up, yaw to image right), vector (x right, y up, z < 0 to the "
+        "camera) or vector-y-down; SET=UNIT,... for each set. auto takes what can only be one.",
+        group="Data",
+        metavar="auto|UNIT|SET=UNIT,...",
+    )
+    data: DataPolicy = field(default_factory=DataPolicy)
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        parse_device(self.device)
+        parse_label_unit(self.label_unit)
+        training_sets(self.train)
+        if self.data.size not in (None, ESTIMATOR_SIZE):
+            raise ConfigError(
+                f"data.size must be {ESTIMATOR_SIZE} or not set: the gaze estimator takes images "
+                f"of that size, got {self.data.size}"
+            )
+        if self.data.channels == "rgb":
+            raise ConfigError("data.channels must be keep or gray: the gaze estimator takes gray")
+
+
+class TrainingSet(NamedTuple):
+    """A training set as the user named it."""
+
+    name: str
+    path: str
+
+
+def evaluate_config(values: Mapping[str, Any] | None = None) -> EvaluateConfig:
+    """An EvaluateConfig from plain values; `data` may be a mapping, `train` a text or a list.
+
+    Raises:
+        ConfigError: an unknown name (with the nearest known one) or a bad value.
+    """
+    values = dict(values or {})
+    check_names(EvaluateConfig, values)
+    train = values.get("train")
+    if isinstance(train, str):
+        values["train"] = (train,)
+    elif isinstance(train, list):
+        values["train"] = tuple(train)
+    return EvaluateConfig(**with_policy(values))
+
+
+def training_sets(texts: tuple[str, ...]) -> list[TrainingSet]:
+    """Names and paths of `--train`: NAME=PATH, or PATH, whose name then comes from it.
+
+    Raises:
+        ConfigError: two sets have one name.
+    """
+    sets = [_training_set(text) for text in texts]
+    for index, item in enumerate(sets):
+        if item.name in [other.name for other in sets[:index]]:
+            raise ConfigError(
+                f"train: two sets are called {item.name!r}",
+                fix="Name them: --train NAME=PATH.",
+            )
+    return sets
+
+
+def _training_set(text: str) -> TrainingSet:
+    name, equals, path = text.partition("=")
+    if equals and path and NAME.fullmatch(name) and not Path(text).exists():
+        return TrainingSet(name, path)
+    return TrainingSet(default_name(text), text)
+
+
+def default_name(path: str) -> str:
+    """`a/eyes.npz#synthetic_x` -> `synthetic`; `a/refined` -> `refined`; `a/b.npz` -> `b`."""
+    if path.startswith("procedural:"):
+        return path.removeprefix("procedural:").partition("?")[0]
+    file, _, key = path.rpartition("#")
+    if file:
+        return key.removesuffix("_x")
+    place = Path(path).resolve()
+    return place.name if place.is_dir() else place.stem
+
+
+def parse_label_unit(text: str) -> dict[str, str]:
+    """'degrees' -> {"": "degrees"}; 'test=degrees,a=vector' -> as it says; 'auto' -> {}.
+
+    Raises:
+        ConfigError: a unit is not one of UNITS.
+    """
+    units: dict[str, str] = {}
+    for part in text.split(","):
+        name, equals, unit = part.strip().rpartition("=")
+        if unit not in (*UNITS, "auto") or (equals and not name):
+            raise ConfigError(
+                f"label_unit must be auto, {', '.join(UNITS)} or SET=UNIT,..., got {text!r}"
+            )
+        if unit != "auto":
+            units[name] = unit
+    return units

@@ -1,0 +1,206 @@
+"""Labelled sets as the estimator takes them: 35x55 gray images, unit gaze vectors, persons."""
+
+import hashlib
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simgan.engine.data.packing import ImageArray, pack
+from simgan.engine.data.problems import BadImage
+from simgan.engine.data.source import Source
+from simgan.engine.data.sources import open_source
+from simgan.engine.errors import ConfigError, DataError
+from simgan.engine.evaluation.config import (
+    ESTIMATOR_SIZE,
+    EvaluateConfig,
+    parse_label_unit,
+    training_sets,
+)
+from simgan.engine.evaluation.gaze import Vectors
+from simgan.engine.evaluation.gaze_estimator import HEIGHT, WIDTH
+from simgan.engine.evaluation.gaze_labels import GazeLabels, read_gaze
+from simgan.engine.observer import Observer
+
+STRETCH = 1.1  # ratio of aspect ratios above which a resize is worth a warning
+LEAST = {"train": 20, "validation": 5, "test": 10}  # images
+
+
+@dataclass(frozen=True)
+class LabelledSet:
+    """One set of an evaluation.
+
+    Attributes:
+        name: of the arm, or `test`, `validation`.
+        images: the images, gray, 35x55, with no labels in it.
+        gaze: float64 [N, 3], unit vectors.
+        persons: int64 [N] or None.
+        description: of the images and labels, for people.
+    """
+
+    name: str
+    images: ImageArray
+    gaze: Vectors
+    persons: NDArray[np.int64] | None
+    description: str
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+@dataclass(frozen=True)
+class Sets:
+    """All sets of an evaluation."""
+
+    arms: list[LabelledSet]
+    validation: LabelledSet | None
+    test: LabelledSet
+
+
+def load_sets(config: EvaluateConfig, observer: Observer) -> Sets:
+    """Open, pack and check every set.
+
+    Raises:
+        ConfigError: no training or test set is named, or a unit for a set that there is not.
+        DataError: a set cannot be read, has no usable gaze, or too few images.
+    """
+    if not config.train:
+        raise ConfigError(
+            "--train is missing: evaluate needs labelled images to train on",
+            fix="For example --train simulator/ --train refined/ --test real/.",
+        )
+    if config.test is None:
+        raise ConfigError("--test is missing: evaluate needs labelled images to test on")
+    named = training_sets(config.train)
+    _check_units(config, [item.name for item in named])
+
+    def load(role: str, name: str, path: str) -> LabelledSet:
+        return load_set(path, role, name, config, observer)
+
+    return Sets(
+        [load("train", item.name, item.path) for item in named],
+        load("validation", "validation", config.validation) if config.validation else None,
+        load("test", "test", config.test),
+    )
+
+
+def load_set(
+    path: str, role: str, name: str, config: EvaluateConfig, observer: Observer
+) -> LabelledSet:
+    """One set, its images made gray and 35x55 where they are not, and said to be."""
+    units = parse_label_unit(config.label_unit)
+    policy = replace(config.data, size=ESTIMATOR_SIZE, channels="gray")
+    try:
+        source = open_source(path, policy)
+        gaze = read_gaze(
+            source.labels,
+            format=source.format,
+            key=getattr(source, "key", None),
+            label=config.label,
+            unit=units.get(name, units.get("")),
+        )
+        changed = _changes(source, observer, name)
+        source.labels = _as_labels(gaze)  # so that they stay with their images in packing
+        array = pack(source)
+    except DataError as error:
+        where = f"{error.where}; {role} set: {path}" if error.where else f"{role} set: {path}"
+        raise DataError(error.what, where=where, fix=error.fix) from error
+    if len(array) < LEAST[role]:
+        raise DataError(
+            f"the {role} set has {len(array):,} images, at least {LEAST[role]} are needed",
+            where=path,
+        )
+    count = f"{len(array):,} images{changed} ({array.format}, {path}); gaze: {gaze.description}"
+    if gaze.persons is not None:
+        count += f"; {len(np.unique(gaze.persons)):,} persons"
+    observer.message(f"{name}: {count}")
+    if array.problems:
+        first = array.problems[0]
+        observer.warning(
+            f"{name}: left out {len(array.problems):,} of {array.total:,} images, "
+            f"first: {first.name}: {first.reason}"
+        )
+    return LabelledSet(
+        name=name,
+        images=replace(array, labels={}),
+        gaze=array.labels["gaze"],
+        persons=array.labels.get("person"),
+        description=count,
+    )
+
+
+def _check_units(config: EvaluateConfig, names: list[str]) -> None:
+    known = [*names, "test", "validation"]
+    for name in parse_label_unit(config.label_unit):
+        if name and name not in known:
+            raise ConfigError(f"label_unit names {name!r}, which is none of {', '.join(known)}")
+
+
+def _as_labels(gaze: GazeLabels) -> dict[str, NDArray[np.generic]]:
+    labels: dict[str, NDArray[np.generic]] = {"gaze": gaze.vectors}
+    if gaze.persons is not None:
+        labels["person"] = gaze.persons
+    return labels
+
+
+def _changes(source: Source, observer: Observer, name: str) -> str:
+    """What is done to the images, from the first one that can be read."""
+    for index in range(len(source)):
+        try:
+            height, width = source.read(index).shape[:2]
+        except BadImage:
+            continue
+        if (height, width) == (HEIGHT, WIDTH):
+            return f" {HEIGHT}x{WIDTH}"
+        ratio = (width / height) / (WIDTH / HEIGHT)
+        if not 1 / STRETCH < ratio < STRETCH:
+            observer.warning(
+                f"{name}: images of {height}x{width} are stretched to {HEIGHT}x{WIDTH}; "
+                "crop them to that shape for a fair test"
+            )
+        return f" {height}x{width}, resized to {HEIGHT}x{WIDTH} (Lanczos)"
+    return ""
+
+
+def warn_of_shared_images(sets: Sets, observer: Observer) -> None:
+    """Warn of test images that are also in a training set: then the errors mean nothing."""
+    test = _digests(sets.test.images)
+    known = [*sets.arms, *([sets.validation] if sets.validation else [])]
+    for other in known:
+        both = len(test & _digests(other.images))
+        if both:
+            observer.warning(
+                f"{both:,} test images are also in {other.name}: errors on them say nothing"
+            )
+
+
+def _digests(array: ImageArray) -> set[bytes]:
+    images = array.images
+    return {hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in images}
+
+
+def split_rows(
+    count: int, persons: NDArray[np.int64] | None, share: float, order: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], str]:
+    """Rows to train on and rows to validate on, and by what they were parted.
+
+    Args:
+        count: images of the set.
+        persons: int64 [count]; with at least two, whole persons are held out, until they have
+            `share` of the images.
+        share: to validate on.
+        order: a permutation of the images.
+    """
+    wanted = max(LEAST["validation"], round(share * count))
+    if persons is None or len(np.unique(persons)) < 2:
+        return np.sort(order[wanted:]), np.sort(order[:wanted]), "images"
+    _, first = np.unique(persons[order], return_index=True)
+    held: list[int] = []
+    chosen = np.zeros(count, bool)
+    for person in persons[order][np.sort(first)][:-1]:
+        held.append(int(person))
+        chosen = np.isin(persons, held)
+        if chosen.sum() >= wanted:
+            break
+    return np.flatnonzero(~chosen), np.flatnonzero(chosen), f"{len(held)} persons"
+

@@ -1,0 +1,65 @@
+"""The folder of an evaluation: evaluation.json, errors.npz, curves.png."""
+
+import importlib.util
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simgan.engine.durable import disk_error, replace_file
+from simgan.engine.errors import ConfigError
+from simgan.engine.observer import Observer
+
+JSON_FILE, ERRORS_FILE, CURVES_FILE = "evaluation.json", "errors.npz", "curves.png"
+
+
+def prepare_folder(out: str | None, observer: Observer) -> Path | None:
+    """Make the folder, before anything is trained.
+
+    Raises:
+        ConfigError: it already holds an evaluation.
+        DiskError: it cannot be made.
+    """
+    if out is None:
+        return None
+    folder = Path(out)
+    if (folder / JSON_FILE).exists():
+        raise ConfigError(f"{folder} already holds an evaluation", fix="Choose another --out.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise disk_error(error, folder) from error
+    if importlib.util.find_spec("matplotlib") is None:
+        observer.warning("no curves.png without matplotlib: install simgan-engine[plots]")
+    return folder
+
+
+def write_results(
+    folder: Path, report: dict[str, Any], names: list[str], errors: NDArray[np.float64]
+) -> list[Path]:
+    """Write what an evaluation found; evaluation.json comes last.
+
+    Args:
+        folder: where to.
+        report: for evaluation.json.
+        names: of the N test images.
+        errors: degrees [A, S, N] of every arm, seed and test image.
+    Returns:
+        the files.
+    """
+    arms = [arm["name"] for arm in report["arms"]]
+    seeds = [row["seed"] for row in report["arms"][0]["seeds"]]
+    packed = io.BytesIO()
+    np.savez_compressed(packed, errors=errors, arms=arms, seeds=seeds, names=np.array(names))
+    files = {ERRORS_FILE: packed.getvalue()}
+    if importlib.util.find_spec("matplotlib") is not None:
+        from simgan.engine.evaluation.curves import draw_curves
+
+        files[CURVES_FILE] = draw_curves(report, errors)
+    files[JSON_FILE] = (json.dumps(report, indent=1, allow_nan=False) + "\n").encode()
+    for name, data in files.items():
+        replace_file(folder / name, data)
+    return [folder / name for name in files]
