@@ -18,6 +18,7 @@ from simgan.engine.config import (
 )
 from simgan.engine.durable import replace_file
 from simgan.engine.errors import ConfigError
+from simgan.engine.evaluation.config import EvaluateConfig
 from simgan.engine.presets import PRESETS
 
 HEAD = """\
@@ -34,14 +35,13 @@ def command() -> None:
 
 
 @command.command("show")
-@click.argument("which", type=click.Choice(["train", "refine"]), default="train")
+@click.argument("which", type=click.Choice(list(layers.COMMANDS)), default="train")
 @click.option("--origin", is_flag=True, help="Add where each value came from.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @settings.source_options
 def show(which: str, origin: bool, as_json: bool, **params: Any) -> None:
-    """Print the settings that `train` or `refine` would use here, without options of its own."""
-    cls: type = TrainConfig if which == "train" else RefineConfig
-    resolved: settings.Resolved[Any] = settings.resolve(cls, params)
+    """Print the settings that a command would use here, without options of its own."""
+    resolved: settings.Resolved[Any] = settings.resolve(layers.COMMANDS[which], params)
     if not as_json:
         click.echo(settings.show(resolved, origins=origin))
         return
@@ -82,6 +82,7 @@ def document(chosen: dict[str, str]) -> str:
     tables: tuple[tuple[str, type, dict[str, Any]], ...] = (
         ("train", TrainConfig, implied),
         ("refine", RefineConfig, {}),
+        ("evaluate", EvaluateConfig, {}),
         ("data", DataPolicy, implied),
     )
     parts = [HEAD]

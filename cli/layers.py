@@ -1,7 +1,7 @@
 """Where settings come from besides options: a file, SIMGAN_* variables and --set.
 
 A file is TOML (or the same in JSON) with up to three tables. [data] holds the DataPolicy of every
-command; [train.data] and [refine.data] override it for one of them:
+command; [train.data], [refine.data] and [evaluate.data] override it for one of them:
 
     [train]
     synthetic = "eyes/synthetic"
@@ -32,9 +32,15 @@ import click
 from simgan.engine.config import DataPolicy, RefineConfig, TrainConfig
 from simgan.engine.config_checks import check_names
 from simgan.engine.errors import ConfigError
+from simgan.engine.evaluation.config import EvaluateConfig
 
 AUTOMATIC_FILE = "simgan.toml"
-TABLES: dict[str, type] = {"train": TrainConfig, "refine": RefineConfig, "data": DataPolicy}
+COMMANDS: dict[str, type] = {
+    "train": TrainConfig,
+    "refine": RefineConfig,
+    "evaluate": EvaluateConfig,
+}
+TABLES: dict[str, type] = {**COMMANDS, "data": DataPolicy}
 PREFIX = "SIMGAN_"
 # Variables that are read where they act. SIMGAN_BACKEND is one: it can name a backend per
 # operation, which the setting `backend` cannot.
@@ -81,11 +87,16 @@ def keys(cls: type) -> list[Key]:
 
 
 def kind_of(hint: Any) -> type:
-    """The one plain type of an annotation: `int | None` is int, a Literal is str."""
-    if get_origin(hint) is Literal:
+    """The one plain type of an annotation: `int | None` is int, a Literal or a list is str."""
+    if get_origin(hint) is Literal or is_list(hint):
         return str
     kinds = [kind for kind in get_args(hint) or (hint,) if kind is not type(None)]
     return kinds[0]  # type: ignore[no-any-return]
+
+
+def is_list(hint: Any) -> bool:
+    """Whether a setting takes several texts."""
+    return get_origin(hint) is tuple
 
 
 def nest(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -127,7 +138,7 @@ def from_file(cls: type, path: Path, *, flat_allowed: bool) -> Layer:
     """
     document = _parse(path)
     name = path.name if path.name == AUTOMATIC_FILE else str(path)
-    has_tables = any(isinstance(document.get(table), dict) for table in ("train", "refine"))
+    has_tables = any(isinstance(document.get(table), dict) for table in COMMANDS)
     if flat_allowed and not has_tables:
         if cls is DataPolicy:
             document = {"data": document.get("data", {})}
@@ -207,7 +218,7 @@ def _check_tables(document: Mapping[str, Any], name: str) -> None:
                 if loose
                 else f"unknown table [{table}].{hint}",
                 where=name,
-                fix="Settings belong under [train], [refine] or [data].",
+                fix="Settings belong under [train], [refine], [evaluate] or [data].",
             )
         wrapped = {"data": values} if table == "data" else values
         owner = TrainConfig if table == "data" else TABLES[table]
@@ -215,7 +226,7 @@ def _check_tables(document: Mapping[str, Any], name: str) -> None:
 
 
 def _check_variables(environ: Mapping[str, str]) -> None:
-    known = {variable(key.name) for cls in (TrainConfig, RefineConfig) for key in keys(cls)}
+    known = {variable(key.name) for cls in COMMANDS.values() for key in keys(cls)}
     known |= set(OTHER_VARIABLES)
     for name in sorted(environ):
         if not name.startswith(PREFIX) or name in known:

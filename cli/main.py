@@ -17,6 +17,10 @@ from simgan.cli import failures
 COMMANDS = {
     "train": ("simgan.cli.train:command", "Train a refiner on synthetic and real images."),
     "refine": ("simgan.cli.refine:command", "Refine a whole set; names and labels stay."),
+    "evaluate": (
+        "simgan.cli.evaluate:command",
+        "Train a gaze estimator on labelled sets, test it on a real one.",
+    ),
     "bench": ("simgan.cli.bench:command", "Measure the operations, a training step and refining."),
     "inspect": ("simgan.cli.inspect:command", "Say what a folder or file of images holds."),
     "init": ("simgan.cli.config:init", "Write a commented simgan.toml for your data."),

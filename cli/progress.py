@@ -25,6 +25,8 @@ COLUMNS = {
     "d_accuracy_real": ("D real", "{:.0%}"),
     "d_accuracy_refined": ("D refined", "{:.0%}"),
     "mean_abs_change": ("mean |R(x)-x|", "{:.4f}"),
+    "estimator_loss": ("loss", "{:.4g}"),
+    "validation_error": ("validation", "{:.2f} degrees"),
 }
 REFINING = "refining"  # the phase that counts images
 SLOW_DATA = 0.1  # share of the time spent waiting for data above which the line says so

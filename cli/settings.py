@@ -22,6 +22,7 @@ from simgan.engine.config import (
     train_config,
 )
 from simgan.engine.errors import ConfigError
+from simgan.engine.evaluation.config import EvaluateConfig, evaluate_config
 from simgan.engine.presets import PRESETS
 
 GROUPS = ("Main", "Algorithm", "Networks", "Performance", "Output", "Data", "Settings", "Other")
@@ -174,7 +175,7 @@ def _given(
     flags: layers.Layer = {}
     for key in layers.keys(cls):
         value = params.get(parameter(key.name))
-        if value is not None:
+        if value is not None and value != ():
             flags[key.name] = layers.Given(value, _spelling(key.name, value))
     for name in flags.keys() & assigned.keys():
         raise click.UsageError(f"{flag(name)} and --set {name} are both given; use one")
@@ -190,6 +191,8 @@ def _build(cls: type[C], values: dict[str, Any]) -> C:
         return train_config(values)  # type: ignore[return-value]
     if cls is RefineConfig:
         return refine_config(values)  # type: ignore[return-value]
+    if cls is EvaluateConfig:
+        return evaluate_config(values)  # type: ignore[return-value]
     return cls(**values.get("data", {}))
 
 
@@ -207,6 +210,7 @@ def _option(cls: type, key: layers.Key) -> Callable[[Function], Function]:
         help=key.field.metadata["help"],
         metavar=key.field.metadata["metavar"] or _metavar(key),
         type=_click_type(key),
+        multiple=layers.is_list(key.hint),
         default=None,
     )
 
@@ -236,7 +240,7 @@ def choices(key: layers.Key) -> tuple[str, ...]:
 
 def _note(cls: type, key: layers.Key) -> str:
     default = key.field.default
-    parts = [] if default is None else [f"default: {_word(default)}"]
+    parts = [] if default in (None, ()) else [f"default: {_word(default)}"]
     if cls is TrainConfig:
         for preset, values in PRESETS.items():
             value = layers.flatten(values).get(key.name, default)

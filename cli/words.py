@@ -40,6 +40,8 @@ def value(setting: object) -> str:
         return "-"
     if isinstance(setting, bool):
         return "true" if setting else "false"
+    if isinstance(setting, tuple):
+        return ", ".join(map(str, setting)) or "-"
     return str(setting)
 
 

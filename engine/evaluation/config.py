@@ -25,8 +25,8 @@ class EvaluateConfig:
 
     train: tuple[str, ...] = setting(
         (),
-        "Labelled training set; repeat it to compare several with the first. FILE#KEY chooses an "
-        "array of an .npz or HDF5 file.",
+        "Labelled training set; repeat it to compare several with the first. Paths of one NAME are "
+        "joined. FILE#KEY chooses an array of an .npz or HDF5 file.",
         group="Main",
         metavar="[NAME=]PATH",
     )
@@ -50,7 +50,9 @@ class EvaluateConfig:
     )
     steps: int = setting(2_000, "Updates of each estimator.", group="Algorithm", low=1)
     batch: int = setting(512, "Images in a mini-batch.", group="Algorithm", low=1)
-    lr: float = setting(1e-3, "Constant learning rate (Adam).", group="Algorithm", low=1e-12, high=1)
+    lr: float = setting(
+        1e-3, "Constant learning rate (Adam).", group="Algorithm", low=1e-12, high=1
+    )
     validate_every: int = setting(
         100, "Steps between looks at the validation set; the best step is kept.",
         group="Algorithm", low=1,
@@ -118,10 +120,10 @@ class EvaluateConfig:
 
 
 class TrainingSet(NamedTuple):
-    """A training set as the user named it."""
+    """A training set as the user named it; several paths are joined to one set."""
 
     name: str
-    path: str
+    paths: tuple[str, ...]
 
 
 def evaluate_config(values: Mapping[str, Any] | None = None) -> EvaluateConfig:
@@ -143,24 +145,34 @@ def evaluate_config(values: Mapping[str, Any] | None = None) -> EvaluateConfig:
 def training_sets(texts: tuple[str, ...]) -> list[TrainingSet]:
     """Names and paths of `--train`: NAME=PATH, or PATH, whose name then comes from it.
 
+    Paths that are given one NAME make one set together.
+
     Raises:
-        ConfigError: two sets have one name.
+        ConfigError: two sets would have one name without being given it.
     """
-    sets = [_training_set(text) for text in texts]
-    for index, item in enumerate(sets):
-        if item.name in [other.name for other in sets[:index]]:
+    sets: dict[str, TrainingSet] = {}
+    unnamed: set[str] = set()
+    for text in texts:
+        name, path = _parted(text)
+        if name is None:
+            name = default_name(path)
+            unnamed.add(name)
+        before = sets.get(name, TrainingSet(name, ()))
+        if before.paths and name in unnamed:
             raise ConfigError(
-                f"train: two sets are called {item.name!r}",
+                f"train: {before.paths[0]} and {path} are both called {name!r}",
                 fix="Name them: --train NAME=PATH.",
             )
-    return sets
+        sets[name] = TrainingSet(name, (*before.paths, path))
+    return list(sets.values())
 
 
-def _training_set(text: str) -> TrainingSet:
+def _parted(text: str) -> tuple[str | None, str]:
+    """NAME and PATH; a text that is an existing path, or no NAME, is all PATH."""
     name, equals, path = text.partition("=")
     if equals and path and NAME.fullmatch(name) and not Path(text).exists():
-        return TrainingSet(name, path)
-    return TrainingSet(default_name(text), text)
+        return name, path
+    return None, text
 
 
 def default_name(path: str) -> str:

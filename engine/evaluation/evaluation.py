@@ -84,6 +84,11 @@ def evaluate(
         if config.baselines and not baselines.installed():
             observer.warning("no kNN and ridge without scikit-learn: install "
                              "simgan-engine[evaluate]")  # fmt: skip
+        if device.type == "cpu" and config.size == "paper":
+            observer.message(
+                "the paper's estimator takes hours on a CPU; for a first look add "
+                "--size small --batch 64 --steps 1000"
+            )
         trained = predict_test(
             sets.arms, sets.validation, sets.test.images, config, precision, observer
         )

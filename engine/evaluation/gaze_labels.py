@@ -1,9 +1,9 @@
 """Which labels of a set are its gaze, in which unit, and whose eyes they are; nothing is guessed.
 
-Names, in the order they are looked for: what `label` names; BASE_y of an image array BASE_x; `gaze`;
-the columns `pitch` and `yaw` (also pitch_rad, pitch_deg, ...). Units: formats of the engine's own
-readers hold radians; names that end in _rad or _deg say theirs; else numbers that can only be one
-unit are taken for it, and said to be; everything else is asked for.
+Names, in the order they are looked for: what `label` names; BASE_y of an image array BASE_x;
+`gaze`; the columns `pitch` and `yaw` (also pitch_rad, pitch_deg, ...). Units: what the engine's own
+readers call gaze is in radians; names that end in _rad or _deg say theirs; else numbers that can
+only be one unit are taken for it, and said to be; everything else is asked for.
 """
 
 import math
@@ -30,11 +30,13 @@ class GazeLabels:
     """The gaze labels of a set.
 
     Attributes:
+        names: of the labels, comma-separated.
         vectors: float64 [N, 3], unit length, in the convention of `gaze`.
         persons: int64 [N], or None when the set does not say whose eyes they are.
         description: `synthetic_y, radians (no value is above 0.54)`.
     """
 
+    names: str
     vectors: Vectors
     persons: NDArray[np.int64] | None
     description: str
@@ -71,7 +73,7 @@ def read_gaze(
         raise DataError(f"{shown} holds NaN or infinity in {count:,} of {len(values):,} rows")
     declared = "radians" if format in IN_RADIANS and shown == "gaze" else named_unit
     vectors, what = _convert(values.astype(np.float64), shown, declared, unit)
-    return GazeLabels(vectors, _persons(labels, key), f"{shown}, {what}")
+    return GazeLabels(shown, vectors, _persons(labels, key), f"{shown}, {what}")
 
 
 def _find(
@@ -150,9 +152,7 @@ def _refuse_large(values: NDArray[np.float64], name: str, unit: str) -> None:
         )
 
 
-def _from_vectors(
-    values: NDArray[np.float64], name: str, asked: str | None
-) -> tuple[Vectors, str]:
+def _from_vectors(values: NDArray[np.float64], name: str, asked: str | None) -> tuple[Vectors, str]:
     length = np.linalg.norm(values, axis=1)
     if np.abs(length - 1).max() > LENGTH_TOLERANCE:
         raise DataError(

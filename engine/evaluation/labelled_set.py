@@ -17,7 +17,7 @@ from simgan.engine.evaluation.config import (
     parse_label_unit,
     training_sets,
 )
-from simgan.engine.evaluation.gaze import Vectors
+from simgan.engine.evaluation.gaze import Vectors, to_angles
 from simgan.engine.evaluation.gaze_estimator import HEIGHT, WIDTH
 from simgan.engine.evaluation.gaze_labels import GazeLabels, read_gaze
 from simgan.engine.observer import Observer
@@ -35,6 +35,7 @@ class LabelledSet:
         images: the images, gray, 35x55, with no labels in it.
         gaze: float64 [N, 3], unit vectors.
         persons: int64 [N] or None.
+        label: name of the gaze labels in the set.
         description: of the images and labels, for people.
     """
 
@@ -42,6 +43,7 @@ class LabelledSet:
     images: ImageArray
     gaze: Vectors
     persons: NDArray[np.int64] | None
+    label: str
     description: str
 
     def __len__(self) -> int:
@@ -77,11 +79,57 @@ def load_sets(config: EvaluateConfig, observer: Observer) -> Sets:
     def load(role: str, name: str, path: str) -> LabelledSet:
         return load_set(path, role, name, config, observer)
 
-    return Sets(
-        [load("train", item.name, item.path) for item in named],
-        load("validation", "validation", config.validation) if config.validation else None,
-        load("test", "test", config.test),
+    arms = [
+        join(item.name, [load("train", item.name, path) for path in item.paths], observer)
+        for item in named
+    ]
+    chooser = load("validation", "validation", config.validation) if config.validation else None
+    sets = Sets(arms, chooser, load("test", "test", config.test))
+    if config.label and all(config.label != s.label for s in (*arms, chooser, sets.test) if s):
+        raise ConfigError(f"label: no set has {config.label}")
+    return sets
+
+
+def join(name: str, parts: list[LabelledSet], observer: Observer) -> LabelledSet:
+    """Several sets as one arm.
+
+    Raises:
+        DataError: their stored values differ in depth or range.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    first = parts[0].images
+    for part in parts[1:]:
+        same = (part.images.images.dtype, part.images.value_range)
+        if same != (first.images.dtype, first.value_range):
+            raise DataError(
+                f"{name}: {first.location} and {part.images.location} store their values "
+                "differently (depth or range), so they cannot be joined"
+            )
+    images = ImageArray(
+        images=np.concatenate([part.images.images for part in parts]),
+        names=[n for part in parts for n in part.images.names],
+        labels={},
+        value_range=first.value_range,
+        fingerprint="+".join(part.images.fingerprint for part in parts),
+        format=" + ".join(part.images.format for part in parts),
+        location=" + ".join(part.images.location for part in parts),
     )
+    gaze = np.concatenate([part.gaze for part in parts])
+    observer.message(f"{name}: {len(images):,} images of {len(parts)} sets together")
+    label = parts[0].label if len({part.label for part in parts}) == 1 else ""
+    description = "; ".join(part.description for part in parts)
+    return LabelledSet(name, images, gaze, _all_persons(parts), label, description)
+
+
+def _all_persons(parts: list[LabelledSet]) -> NDArray[np.int64] | None:
+    """Persons of joined sets, whose numbers mean other people in each; None if one has none."""
+    known = [part.persons for part in parts if part.persons is not None]
+    if len(known) < len(parts):
+        return None
+    places = np.concatenate([np.full(len(persons), i) for i, persons in enumerate(known)])
+    pairs = np.stack((places, np.concatenate(known)), axis=1)
+    return np.unique(pairs, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
 
 def load_set(
@@ -110,10 +158,15 @@ def load_set(
             f"the {role} set has {len(array):,} images, at least {LEAST[role]} are needed",
             where=path,
         )
-    count = f"{len(array):,} images{changed} ({array.format}, {path}); gaze: {gaze.description}"
+    described = (
+        f"{len(array):,} images, used as gray {HEIGHT}x{WIDTH}{changed} ({array.format}, {path}); "
+        f"gaze: {gaze.description}"
+    )
     if gaze.persons is not None:
-        count += f"; {len(np.unique(gaze.persons)):,} persons"
-    observer.message(f"{name}: {count}")
+        described += f"; {len(np.unique(gaze.persons)):,} persons"
+    if role == "train":
+        described += f"; {_spread(gaze.vectors)}"
+    observer.message(f"{name}: {described}")
     if array.problems:
         first = array.problems[0]
         observer.warning(
@@ -125,7 +178,8 @@ def load_set(
         images=replace(array, labels={}),
         gaze=array.labels["gaze"],
         persons=array.labels.get("person"),
-        description=count,
+        label=gaze.names,
+        description=described,
     )
 
 
@@ -143,6 +197,12 @@ def _as_labels(gaze: GazeLabels) -> dict[str, NDArray[np.generic]]:
     return labels
 
 
+def _spread(vectors: Vectors) -> str:
+    """Range of training labels: one that differs from the test's is the commonest trap."""
+    low, high = (np.degrees(edge(to_angles(vectors), axis=0)) for edge in (np.min, np.max))
+    return f"pitch {low[0]:.0f} to {high[0]:.0f}, yaw {low[1]:.0f} to {high[1]:.0f} degrees"
+
+
 def _changes(source: Source, observer: Observer, name: str) -> str:
     """What is done to the images, from the first one that can be read."""
     for index in range(len(source)):
@@ -151,14 +211,14 @@ def _changes(source: Source, observer: Observer, name: str) -> str:
         except BadImage:
             continue
         if (height, width) == (HEIGHT, WIDTH):
-            return f" {HEIGHT}x{WIDTH}"
+            return ""
         ratio = (width / height) / (WIDTH / HEIGHT)
         if not 1 / STRETCH < ratio < STRETCH:
             observer.warning(
                 f"{name}: images of {height}x{width} are stretched to {HEIGHT}x{WIDTH}; "
                 "crop them to that shape for a fair test"
             )
-        return f" {height}x{width}, resized to {HEIGHT}x{WIDTH} (Lanczos)"
+        return f", resized from {height}x{width} (Lanczos)"
     return ""
 
 
@@ -203,4 +263,3 @@ def split_rows(
         if chosen.sum() >= wanted:
             break
     return np.flatnonzero(~chosen), np.flatnonzero(chosen), f"{len(held)} persons"
-

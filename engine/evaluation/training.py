@@ -21,6 +21,7 @@ from simgan.engine.observer import Observer
 from simgan.engine.precision import Precision
 
 CHUNK = 1024  # images predicted at once
+SIGN_OF_LIFE_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,35 @@ class _Run:
         self.loss_sum += loss.detach()
 
 
+class _Watch:
+    """Tells the observer how one training goes; asks the device for nothing between looks."""
+
+    def __init__(self, config: EvaluateConfig, observer: Observer) -> None:
+        self._config = config
+        self._observer = observer
+        self._started = self._told = time.perf_counter()
+        self._last = 0
+
+    def between(self, step: int) -> None:
+        """A sign of life where looks at the validation set are far apart."""
+        if time.perf_counter() - self._told > SIGN_OF_LIFE_S:
+            self._tell(step, {})
+
+    def looked(self, step: int, loss_sum: Tensor, error: float) -> None:
+        """The metrics since the last look; clears the sum of losses."""
+        loss = float(loss_sum) / (step - self._last)
+        self._tell(step, {"estimator_loss": loss, "validation_error": error})
+        loss_sum.zero_()
+        self._last = step
+
+    def _tell(self, step: int, metrics: dict[str, float]) -> None:
+        self._told = time.perf_counter()
+        pace = (self._told - self._started) / step
+        left = (self._config.steps - step) * pace
+        speed = self._config.batch / pace
+        self._observer.tick({"step": step, "images_per_s": speed, "eta_s": left, **metrics})
+
+
 def fit(
     training: Labelled,
     validation: Labelled,
@@ -126,25 +156,18 @@ def fit(
     looked = run.batches if same else looked_at(validation.images, precision.device)
     history: list[tuple[int, float]] = []
     best, weights = (0, math.inf), run.network.state_dict()
-    started, last = time.perf_counter(), 0
+    watch = _Watch(config, observer)
     try:
         for step in range(1, config.steps + 1):
             run.update()
             if step % config.validate_every and step != config.steps:
+                watch.between(step)
                 continue
             error = validation_error(run.network, looked, validation, config, precision, step)
             history.append((step, error))
             if error < best[1]:
                 best, weights = (step, error), copy.deepcopy(run.network.state_dict())
-            metrics = {
-                "step": step,
-                "images_per_s": step * config.batch / (time.perf_counter() - started),
-                "estimator_loss": float(run.loss_sum) / (step - last),
-                "validation_error": error,
-            }
-            observer.tick(metrics)
-            run.loss_sum.zero_()
-            last = step
+            watch.looked(step, run.loss_sum, error)
     finally:
         run.batches.close()
     run.network.load_state_dict(weights)
@@ -169,11 +192,10 @@ def validation_error(
     step: int,
 ) -> float:
     """Mean angular error in degrees on the rows to validate on."""
-    predicted = predict(network, batches, validation.rows, config, precision)
-    if not np.isfinite(predicted).all() or not predicted.any(axis=1).all():
-        raise DivergedError(
-            f"the estimator's predictions are not finite at step {step}", fix="Lower --lr."
-        )
+    try:
+        predicted = predict(network, batches, validation.rows, config, precision)
+    except DivergedError as error:
+        raise DivergedError(f"{error.what} at step {step}", fix=error.fix) from None
     return float(angular_error(predicted, validation.gaze[validation.rows]).mean())
 
 
@@ -184,13 +206,19 @@ def predict(
     config: EvaluateConfig,
     precision: Precision,
 ) -> NDArray[np.float32]:
-    """Gaze vectors float32 [n, 3], of any length, of some rows of a set."""
+    """Gaze vectors float32 [n, 3], of any length but 0, of some rows of a set.
+
+    Raises:
+        DivergedError: one is zero or not finite.
+    """
     parts = []
     with torch.inference_mode():
         for x in standardized_images(batches, rows, config.standardize):
             with precision.autocast():
                 parts.append(network(precision.images(x)).float())
     predicted: NDArray[np.float32] = torch.cat(parts).cpu().numpy()
+    if not (np.isfinite(predicted).all() and predicted.any(axis=1).all()):
+        raise DivergedError("the estimator predicts what is no direction", fix="Lower --lr.")
     return predicted
 
 
