@@ -173,7 +173,7 @@ def from_assignments(cls: type, texts: Iterable[str]) -> Layer:
 
     An empty VALUE takes back what a preset or a file sets, where a setting can be absent.
     """
-    kinds = {key.name: kind_of(key.hint) for key in keys(cls)}
+    kinds = {key.name: tuple if is_list(key.hint) else kind_of(key.hint) for key in keys(cls)}
     optional = {key.name for key in keys(cls) if type(None) in get_args(key.hint)}
     layer: Layer = {}
     for text in texts:

@@ -84,19 +84,25 @@ def _find(
         names = tuple(name.strip() for name in label.split(","))
         if all(name in labels for name in names):
             return names, _stack(labels, names), None
-    if key is not None and key.endswith("_x") and (own := key.removesuffix("x") + "y") in labels:
-        return (own,), labels[own], None
+    base = _base(key)
+    if base is not None and base + "y" in labels:
+        return (base + "y",), labels[base + "y"], None
     if "gaze" in labels:
         return ("gaze",), labels["gaze"], None
     for names, unit in COLUMNS.items():
         if all(name in labels for name in names):
             return names, _stack(labels, names), unit
     have = ", ".join(labels) or "no labels at all"
-    beside = f"{key.removesuffix('x')}y, " if key is not None and key.endswith("_x") else ""
+    beside = "" if base is None else f"{base}y, "
     raise DataError(
         f"no gaze labels; the set has {have}",
         fix=f"Looked for {beside}gaze, or pitch and yaw. Name others with --label.",
     )
+
+
+def _base(key: str | None) -> str | None:
+    """`eyes_x` -> `eyes_`, `x` -> ``: what the arrays beside an array of images begin with."""
+    return key[:-1] if key is not None and f"_{key}".endswith("_x") else None
 
 
 def _stack(labels: Labels, names: tuple[str, ...]) -> NDArray[Any]:
@@ -174,8 +180,7 @@ def _from_vectors(values: NDArray[np.float64], name: str, asked: str | None) -> 
 
 
 def _persons(labels: Labels, key: str | None) -> NDArray[np.int64] | None:
-    base = key.removesuffix("x") if key is not None and key.endswith("_x") else ""
-    names = [base + name for name in PERSONS if base] + list(PERSONS)
+    names = [(_base(key) or "") + name for name in PERSONS] + list(PERSONS)
     found = next((labels[name] for name in names if name in labels), None)
     if found is None or found.ndim != 1:
         return None

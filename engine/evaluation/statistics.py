@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from simgan.engine.evaluation import student_t
 
 Errors = NDArray[np.float64]
+CHUNK = 64  # bootstrap samples computed at once
 
 
 @dataclass(frozen=True)
@@ -86,11 +87,11 @@ class Bootstrap:
             [np.bincount(self._unit, row, minlength=self.count) for row in values]
         )  # [S, U]
         samples = np.empty(len(self._unit_weights))
-        for index, (units, seeds) in enumerate(
-            zip(self._unit_weights, self._seed_weights, strict=True)
-        ):
-            images = float(units @ self._sizes) * len(values)
-            samples[index] = float(seeds @ (sums @ units)) / images
+        for start in range(0, len(samples), CHUNK):
+            part = slice(start, start + CHUNK)
+            units = self._unit_weights[part].astype(np.float64)
+            total = ((units @ sums.T) * self._seed_weights[part]).sum(axis=1)
+            samples[part] = total / (units @ self._sizes * len(values))
         return self._estimate(float(values.mean()), samples)
 
     def median(self, values: Errors) -> Estimate:
@@ -173,7 +174,7 @@ def standard_error(influence: Errors, units: NDArray[np.int64]) -> tuple[float, 
     if max(seeds, count) == 1:
         return math.nan, 0.0
     combined = means[0] + means[1] - means[2]
-    largest = max(range(3), key=lambda index: means[index])
+    largest = max(range(3), key=lambda index: (means[index], squares[index][1]))
     if means[largest] >= combined:
         return math.sqrt(means[largest] / (seeds * count)), float(squares[largest][1])
     spread = sum(m**2 / freedom for m, (_, freedom) in zip(means, squares, strict=True) if freedom)

@@ -12,6 +12,7 @@ from simgan.cli import settings
 from simgan.cli.config import command, init
 from simgan.engine.config import DataPolicy, RefineConfig, TrainConfig, to_dict, train_config
 from simgan.engine.errors import ConfigError
+from simgan.engine.evaluation.config import EvaluateConfig
 
 
 def show(*arguments: str) -> Result:
@@ -56,6 +57,7 @@ def test_a_new_file_changes_nothing_but_what_was_asked(in_tmp: Path) -> None:
     assert tomllib.loads(Path("simgan.toml").read_text()) == {
         "train": given,
         "refine": {},
+        "evaluate": {},
         "data": {},
     }
     assert settings.resolve(TrainConfig, {}, environ={}).config == train_config(given)
@@ -71,12 +73,13 @@ def test_every_commented_line_is_the_default_of_its_setting(preset: str, in_tmp:
     assert settings.resolve(TrainConfig, {}, environ={}).config == train_config({"preset": preset})
     # What a preset says about the data stands in [data], which `refine` reads too.
     assert settings.resolve(RefineConfig, {}, environ={}).config.batch == RefineConfig().batch
+    assert settings.resolve(EvaluateConfig, {}, environ={}).config == EvaluateConfig()
 
 
 def test_every_setting_is_in_the_file(in_tmp: Path) -> None:
     write()
     text = Path("simgan.toml").read_text()
-    for cls in (TrainConfig, RefineConfig, DataPolicy):
+    for cls in (TrainConfig, RefineConfig, EvaluateConfig, DataPolicy):
         for name in to_dict(cls()):
             assert name == "data" or re.search(rf"^(# )?{name} = ", text, re.M), name
 

@@ -10,14 +10,17 @@ import pytest
 from click.testing import CliRunner
 
 from simgan.cli import layers, settings
+from simgan.cli.evaluate import command as evaluate_command
 from simgan.cli.refine import command as refine_command
 from simgan.cli.train import command as train_command
 from simgan.engine.config import DataPolicy, RefineConfig, TrainConfig, to_json, train_config
 from simgan.engine.errors import ConfigError
+from simgan.engine.evaluation.config import EvaluateConfig
 
 OWN = {
     "train": {"resume", "dry_run", "as_json", "quiet", "verbose", "config_file", "assignments"},
     "refine": {"as_json", "quiet", "verbose", "config_file", "assignments"},
+    "evaluate": {"as_json", "quiet", "verbose", "config_file", "assignments"},
 }
 
 
@@ -35,8 +38,12 @@ def refusal(cls: type = TrainConfig, **given: Any) -> ConfigError:
 
 @pytest.mark.parametrize(
     ("cls", "command"),
-    [(TrainConfig, train_command), (RefineConfig, refine_command)],
-    ids=["train", "refine"],
+    [
+        (TrainConfig, train_command),
+        (RefineConfig, refine_command),
+        (EvaluateConfig, evaluate_command),
+    ],
+    ids=["train", "refine", "evaluate"],
 )
 def test_options_are_the_fields_of_the_config(cls: type, command: click.Command) -> None:
     names = {field.name for field in dataclasses.fields(cls)} - {"data"}
@@ -46,7 +53,7 @@ def test_options_are_the_fields_of_the_config(cls: type, command: click.Command)
     for key in layers.keys(cls):
         param = params[settings.parameter(key.name)]
         assert settings.flag(key.name) in param.opts
-        assert param.get_default(click.Context(command)) is None, "a default exists once"
+        assert param.get_default(click.Context(command)) in (None, ()), "a default exists once"
 
 
 def test_a_switch_can_be_turned_off_and_a_choice_is_checked() -> None:
@@ -228,3 +235,20 @@ def test_settings_in_json_are_what_the_engine_gets(in_tmp: Path) -> None:
     Path("c.json").write_text(json.dumps({"train": {"lr": 1}, "data": {"max_bad": 0}}))
     config = resolve(config_file="c.json").config
     assert (config.lr, config.data.max_bad) == (1, 0)
+
+
+def test_a_list_of_sets_comes_from_a_file_a_variable_an_option_or_set(in_tmp: Path) -> None:
+    Path("simgan.toml").write_text('[evaluate]\ntrain = ["a", "b=c"]\n')
+
+    def train(environ: dict[str, str] | None = None, **params: Any) -> tuple[str, ...]:
+        config = resolve(EvaluateConfig, environ, **params).config
+        return tuple(config.train)
+
+    assert train(train=()) == ("a", "b=c"), "an option that is not given"
+    assert train({"SIMGAN_TRAIN": "d"}) == ("d",)
+    assert train({"SIMGAN_TRAIN": "d"}, train=("e", "f")) == ("e", "f")
+    assert train(assignments=['train=["g", "h"]']) == ("g", "h")
+    assert train(assignments=["train=g"]) == ("g",)
+    Path("simgan.toml").write_text("[evaluate]\ntrain = [1]\n")
+    with pytest.raises(ConfigError, match="train must be text, got 1"):
+        train()

@@ -33,6 +33,29 @@ def test_npz_with_two_image_arrays_lists_them(tmp_path: Path) -> None:
         open_source(tmp_path / "a.npz", DataPolicy(key="middle"))
 
 
+@pytest.mark.parametrize("name", ["a.npz", "a.h5", "b#1.npz"])
+def test_a_path_can_name_the_image_array(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    if name.endswith("npz"):
+        np.savez(path, left=IMAGES, right=IMAGES[:2])
+    else:
+        with pytest.importorskip("h5py").File(path, "w") as file:
+            file["left"], file["right"] = IMAGES, IMAGES[:2]
+    right = open_source(f"{path}#right", DataPolicy(key="left"))
+    assert (len(right), right.location, right.path) == (2, f"{path}#right", path)
+    assert right.signature() != open_source(f"{path}#left").signature()
+    with pytest.raises(DataError, match="has no array 'middle'"):
+        open_source(f"{path}#middle")
+
+
+def test_a_file_whose_own_name_has_a_number_sign_is_itself(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", left=IMAGES, right=IMAGES[:2])
+    np.savez(tmp_path / "a.npz#right.npz", images=IMAGES[:3])
+    assert len(open_source(tmp_path / "a.npz#right.npz")) == 3
+    with pytest.raises(DataError, match="nothing#right does not exist"):
+        open_source(tmp_path / "nothing#right")
+
+
 @pytest.mark.parametrize(
     ("array", "sentence"),
     [
