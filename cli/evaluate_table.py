@@ -103,7 +103,7 @@ def _comparisons(report: Row) -> Table:
 
 def _persons(report: Row) -> Table:
     arms = [arm["name"] for arm in report["arms"]]
-    table = _table("mean (median) error by person, degrees", "person", "images", *arms)
+    table = _table("mean (median) by person", "person", "images", *arms)
     for row in report["persons"]:
         errors = (row["arms"][arm] for arm in arms)
         table.add_row(

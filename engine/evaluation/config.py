@@ -80,7 +80,7 @@ class EvaluateConfig:
     device: str = setting(
         "auto", "auto, cpu, cuda or cuda:N.", group="Performance", metavar="DEVICE"
     )
-    amp: bool = setting(False, "bf16 (or fp16) arithmetic on a GPU.", group="Performance")
+    amp: bool = setting(False, "bf16 (or fp16) arithmetic.", group="Performance")
     channels_last: bool = setting(False, "NHWC memory format.", group="Performance")
     deterministic: bool = setting(False, "Bitwise repeatable on this machine.", group="Performance")
 

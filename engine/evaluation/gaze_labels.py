@@ -1,11 +1,13 @@
 """Which labels of a set are its gaze, in which unit, and whose eyes they are; nothing is guessed.
 
 Names, in the order they are looked for: what `label` names; BASE_y of an image array BASE_x;
-`gaze`; the columns `pitch` and `yaw` (also pitch_rad, pitch_deg, ...). Units: what the engine's own
+`gaze`; the columns `pitch` and `yaw` (also pitch_rad, pitch_deg, ...), or BASE_y_0 and BASE_y_1,
+which BASE_y becomes in the table of a refined folder. Units: what the engine's own
 readers call gaze is in radians; names that end in _rad or _deg say theirs; else numbers that can
 only be one unit are taken for it, and said to be; everything else is asked for.
 """
 
+import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -92,12 +94,24 @@ def _find(
     for names, unit in COLUMNS.items():
         if all(name in labels for name in names):
             return names, _stack(labels, names), unit
+    tables = [names for names in _numbered(labels) if len(names) in (2, 3)]
+    if len(tables) == 1:
+        return tables[0], _stack(labels, tables[0]), None
     have = ", ".join(labels) or "no labels at all"
     beside = "" if base is None else f"{base}y, "
     raise DataError(
         f"no gaze labels; the set has {have}",
         fix=f"Looked for {beside}gaze, or pitch and yaw. Name others with --label.",
     )
+
+
+def _numbered(labels: Labels) -> list[tuple[str, ...]]:
+    """Columns that a refined copy as image files makes of an array BASE_y: BASE_y_0, BASE_y_1."""
+    stems = [name.removesuffix("_0") for name in labels if f"_{name}".endswith("_y_0")]
+    return [
+        tuple(itertools.takewhile(labels.__contains__, (f"{stem}_{i}" for i in range(4))))
+        for stem in stems
+    ]
 
 
 def _base(key: str | None) -> str | None:

@@ -73,7 +73,7 @@ def test_persons_have_a_table(in_tmp: Path) -> None:
     console = Console(width=100, record=True, file=io.StringIO())
     evaluate_table.show(report, console=console)
     text = " ".join(console.export_text().split())
-    assert "mean (median) error by person, degrees person images synthetic" in text
+    assert "mean (median) by person person images synthetic" in text
     assert "7 20" in text and "9 20" in text
     assert "bootstrap over persons and seeds" in text
 

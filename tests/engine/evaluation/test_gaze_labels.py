@@ -31,6 +31,16 @@ Y_DOWN = VECTORS * (1, -1, 1)
         ({"pitch_deg": DEGREES[:, 0], "yaw_deg": DEGREES[:, 1]}, {}, "pitch_deg,yaw_deg, degrees"),
         ({"pitch_rad": RADIANS[:, 0], "yaw_rad": RADIANS[:, 1]}, {}, "pitch_rad,yaw_rad, radians"),
         (
+            {"eye_y_0": RADIANS[:, 0], "eye_y_1": RADIANS[:, 1], "pose_0": RADIANS[:, 0]},
+            {},
+            "eye_y_0,eye_y_1, radians (recognised",
+        ),
+        (
+            {f"y_{i}": VECTORS[:, i] for i in range(3)},
+            {"unit": "vector"},
+            "y_0,y_1,y_2, vector (as told)",
+        ),
+        (
             {"v": DEGREES[:, 0], "h": DEGREES[:, 1], "gaze": 0 * RADIANS},
             {"label": "v, h", "unit": "degrees"},
             "v,h, degrees (as told)",
@@ -62,6 +72,11 @@ NAN[1, 0] = np.nan
     [
         ({}, {}, "no gaze labels; the set has no labels at all"),
         ({"pose": RADIANS}, {}, "no gaze labels; the set has pose"),
+        (
+            {f"{a}_y_{i}": RADIANS[:, 0] for a in "lr" for i in (0, 1)},
+            {},
+            "the set has l_y_0, l_y_1",
+        ),
         ({"gaze": np.array([[1.2, 2.0]])}, {}, "can be radians or degrees: its values reach 1.20"),
         ({"gaze": np.array([[120.0, 2.0]])}, {}, "not gaze in degrees: pitch reaches 120"),
         ({"gaze": DEGREES}, {"unit": "radians"}, "not gaze in radians: pitch reaches 20.05"),
