@@ -53,6 +53,13 @@ class EvaluateConfig:
     lr: float = setting(
         1e-3, "Constant learning rate (Adam).", group="Algorithm", low=1e-12, high=1
     )
+    shift: int = setting(
+        0,
+        "Move every training image by up to N px each way, anew at each step; not in the paper.",
+        group="Algorithm",
+        low=0,
+        high=17,
+    )
     validate_every: int = setting(
         100, "Steps between looks at the validation set; the best step is kept.",
         group="Algorithm", low=1,

@@ -143,6 +143,24 @@ def test_an_estimator_that_diverges_says_at_which_step() -> None:
     assert info.value.exit_code == 5
 
 
+def test_shifts_move_training_images_alike_in_every_arm(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Tensor] = []
+    move = training.shifted
+
+    def listen(x: Tensor, offsets: Tensor) -> Tensor:
+        seen.append(offsets)
+        return move(x, offsets)
+
+    monkeypatch.setattr(training, "shifted", listen)
+    fitted(labelled(30), shift=3, steps=6)
+    fitted(labelled(30, 1), shift=3, steps=6)
+    first, second = torch.cat(seen[:6]), torch.cat(seen[6:])
+    assert first.equal(second)
+    assert set(first.flatten().tolist()) == set(range(-3, 4))
+    fitted(labelled(30), shift=3, seed=1)
+    assert not torch.cat(seen[12:]).equal(first[: 4 * 8])
+
+
 @pytest.mark.parametrize("changes", [{"channels_last": True}, {"standardize": "none"}], ids=str)
 def test_variants_train(changes: dict[str, Any]) -> None:
     config = tiny_config(**changes)
