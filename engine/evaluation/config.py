@@ -60,6 +60,13 @@ class EvaluateConfig:
         low=0,
         high=17,
     )
+    jitter: float = setting(
+        0.0,
+        "Strength of random gamma, blur and noise of training images; not in the paper.",
+        group="Algorithm",
+        low=0.0,
+        high=1.0,
+    )
     validate_every: int = setting(
         100, "Steps between looks at the validation set; the best step is kept.",
         group="Algorithm", low=1,

@@ -73,18 +73,3 @@ def standardized(x: Tensor, rule: str) -> Tensor:
         return x
     deviation, mean = torch.std_mean(x, dim=(1, 2, 3), keepdim=True, correction=0)
     return (x - mean) / deviation.clamp_min(LEAST_DEVIATION)
-
-
-def shifted(x: Tensor, offsets: Tensor) -> Tensor:
-    """Gray images [N, 1, H, W], each moved by its own whole number of pixels, its edges repeated.
-
-    Args:
-        x: the images.
-        offsets: int64 [N, 2]: pixels down and to the right.
-    """
-    height, width = x.shape[2:]
-    device = x.device
-    rows = (torch.arange(height, device=device) - offsets[:, :1]).clamp_(0, height - 1)
-    columns = (torch.arange(width, device=device) - offsets[:, 1:]).clamp_(0, width - 1)
-    image = torch.arange(len(x), device=device)[:, None, None]
-    return x[:, 0][image, rows[:, :, None], columns[:, None, :]][:, None]

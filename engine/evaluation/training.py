@@ -14,14 +14,10 @@ from torch import Tensor
 from simgan.engine.data.batches import Batches, Order
 from simgan.engine.data.packing import ImageArray
 from simgan.engine.errors import DivergedError
+from simgan.engine.evaluation.augmentation import Augmentation
 from simgan.engine.evaluation.config import EvaluateConfig
 from simgan.engine.evaluation.gaze import Vectors, angular_error
-from simgan.engine.evaluation.gaze_estimator import (
-    GazeEstimator,
-    euclidean_loss,
-    shifted,
-    standardized,
-)
+from simgan.engine.evaluation.gaze_estimator import GazeEstimator, euclidean_loss, standardized
 from simgan.engine.observer import Observer
 from simgan.engine.precision import Precision
 
@@ -92,7 +88,7 @@ class _Run:
         self._targets = torch.from_numpy(training.gaze.astype(np.float32)).to(device)
         self._optimizer = torch.optim.Adam(self.network.parameters(), lr=config.lr, fused=True)
         self._scaler = torch.amp.GradScaler(device.type, enabled=precision.needs_scaler)
-        self._shifts = torch.Generator().manual_seed(seed)
+        self._augment = Augmentation(config.shift, config.jitter, seed, device)
         self._config = config
         self._precision = precision
 
@@ -101,10 +97,7 @@ class _Run:
         batch = self._config.batch
         rows = self.batches.order.slice(self.batches.position, batch)
         targets = self._targets.index_select(0, rows.to(self._targets.device, non_blocking=True))
-        x = self.batches.next(batch)
-        if self._config.shift:
-            x = shifted(x, self._offsets(batch).to(x.device, non_blocking=True))
-        x = standardized(x, self._config.standardize)
+        x = standardized(self._augment(self.batches.next(batch)), self._config.standardize)
         with self._precision.autocast():
             predicted = self.network(self._precision.images(x))
         loss = euclidean_loss(predicted.float(), targets)
@@ -113,11 +106,6 @@ class _Run:
         self._scaler.step(self._optimizer)
         self._scaler.update()
         self.loss_sum += loss.detach()
-
-    def _offsets(self, batch: int) -> Tensor:
-        """Pixels to move images by, int64 [batch, 2]; the same for every arm."""
-        most = self._config.shift
-        return torch.randint(-most, most + 1, (batch, 2), generator=self._shifts)
 
 
 class _Watch:

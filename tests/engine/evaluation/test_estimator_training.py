@@ -143,22 +143,23 @@ def test_an_estimator_that_diverges_says_at_which_step() -> None:
     assert info.value.exit_code == 5
 
 
-def test_shifts_move_training_images_alike_in_every_arm(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_training_images_are_changed_alike_in_every_arm(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Tensor] = []
-    move = training.shifted
+    look = training.standardized
 
-    def listen(x: Tensor, offsets: Tensor) -> Tensor:
-        seen.append(offsets)
-        return move(x, offsets)
+    def listen(x: Tensor, rule: str) -> Tensor:
+        if not torch.is_inference_mode_enabled():
+            seen.append(x)
+        return look(x, rule)
 
-    monkeypatch.setattr(training, "shifted", listen)
-    fitted(labelled(30), shift=3, steps=6)
-    fitted(labelled(30, 1), shift=3, steps=6)
-    first, second = torch.cat(seen[:6]), torch.cat(seen[6:])
-    assert first.equal(second)
-    assert set(first.flatten().tolist()) == set(range(-3, 4))
-    fitted(labelled(30), shift=3, seed=1)
-    assert not torch.cat(seen[12:]).equal(first[: 4 * 8])
+    monkeypatch.setattr(training, "standardized", listen)
+    images = image_array(eye_images(30))
+    for gaze_of in (0, 1):
+        for changes in ({}, {"shift": 3}, {"jitter": 0.5}):
+            fitted(replace(labelled(30, gaze_of), images=images), steps=2, **changes)
+    plain, moved, rough, *again = [torch.stack(seen[i : i + 2]) for i in range(0, 12, 2)]
+    assert plain.equal(again[0]) and moved.equal(again[1]) and rough.equal(again[2])
+    assert not plain.equal(moved) and not plain.equal(rough)
 
 
 @pytest.mark.parametrize("changes", [{"channels_last": True}, {"standardize": "none"}], ids=str)

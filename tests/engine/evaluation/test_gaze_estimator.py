@@ -7,7 +7,6 @@ from torch import nn
 from simgan.engine.evaluation.gaze_estimator import (
     GazeEstimator,
     euclidean_loss,
-    shifted,
     standardized,
 )
 
@@ -59,13 +58,3 @@ def test_an_empty_image_stays_empty_and_none_changes_nothing() -> None:
     assert standardized(torch.full((1, 1, 35, 55), 0.25), "image").abs().max() < 1e-3
     x = torch.rand(2, 1, 35, 55)
     assert standardized(x, "none") is x
-
-
-def test_every_image_moves_by_its_own_offset_with_edges_repeated() -> None:
-    x = torch.arange(60.0).reshape(3, 1, 4, 5)
-    moved = shifted(x, torch.tensor([[0, 0], [1, -2], [-3, 9]]))
-    assert moved[0].equal(x[0])
-    for row in range(4):
-        for column in range(5):
-            assert moved[1, 0, row, column] == x[1, 0, max(row - 1, 0), min(column + 2, 4)]
-            assert moved[2, 0, row, column] == x[2, 0, min(row + 3, 3), 0]
