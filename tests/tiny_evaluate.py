@@ -1,5 +1,6 @@
 """The smallest labelled sets and settings that evaluate can be tested with."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ from simgan.engine.data.packing import ImageArray
 from simgan.engine.evaluation.config import EvaluateConfig, evaluate_config
 from simgan.engine.evaluation.gaze import to_vectors
 from simgan.engine.evaluation.training import Labelled
+from simgan.engine.observer import SilentObserver
 
 SYNTHETIC = "procedural:synthetic?count=60&seed=1"
 CAMERA = "procedural:camera?count=40&seed=2"
@@ -46,3 +48,24 @@ def labelled(count: int, seed: int = 0) -> Labelled:
     """Noise with random gaze."""
     images = image_array(eye_images(count, seed))
     return Labelled(images, to_vectors(angles(count, seed)), np.arange(count))
+
+
+def save(path: Path, count: int = 40, seed: int = 0, **arrays: Any) -> str:
+    """An .npz of noise with random gaze."""
+    held = {"images": eye_images(count, seed), "gaze": angles(count, seed), **arrays}
+    np.savez(path, **{name: array for name, array in held.items() if array is not None})
+    return str(path)
+
+
+class Ears(SilentObserver):
+    """Remembers what was said."""
+
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+        self.warnings: list[str] = []
+
+    def message(self, text: str) -> None:
+        self.messages.append(text)
+
+    def warning(self, text: str) -> None:
+        self.warnings.append(text)
