@@ -145,6 +145,34 @@ int history_replace(void* buffer, int64_t capacity, const void* refined, const i
 int history_exchange(void* buffer, int64_t capacity, const void* refined, int64_t count,
                      int64_t row_bytes, int64_t* state, void* old, void* stream);
 
+// 16-bit numbers that tensor cores multiply; they add in float.
+enum ElementType : int { kBfloat16 = 0, kHalf = 1 };
+
+// A residual block on 16-bit maps, forward or backward; filters are [2][3][3][out][in], the first
+// convolution to run first. 16, 32, 48 or 64 channels. Two maps may not overlap.
+struct HalfBlock {
+  const void *input, *filters;
+  const void *bias1, *bias2;  // forward only
+  const void* gate;           // backward only
+  void *between, *output;     // `between` may be nullptr
+};
+
+// between = relu(conv(input) + bias1), output = relu(conv(between) + bias2 + input).
+int residual_block_forward(const HalfBlock& block, const BlockShape& maps, ElementType type,
+                           void* stream);
+// between = conv(input) where gate > 0, output = conv(between) + input: with the filters of the
+// gradients (flipped, in and out exchanged, second convolution first), the gradient by the data.
+int residual_block_backward(const HalfBlock& block, const BlockShape& maps, ElementType type,
+                            void* stream);
+
+// Length of the `partials` workspace (float) of the next launcher, on the current GPU.
+int residual_block_partials(const BlockShape& maps, int64_t* count);
+// The gradients of a convolution by its filters [3][3][in][out] and its bias [out]. The order of
+// the sum depends on the number of multiprocessors and on nothing else.
+int residual_block_filter_gradient(const void* input, const void* grad, const BlockShape& maps,
+                                   ElementType type, float* partials, void* filters, void* bias,
+                                   void* stream);
+
 const char* error_text(int code);
 
 }  // namespace cuda

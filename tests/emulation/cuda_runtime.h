@@ -15,6 +15,7 @@
 #define __device__
 #define __host__
 #define __forceinline__ inline
+#define __grid_constant__
 #define __launch_bounds__(...)
 
 using dim3 = emulation::Dim3;
@@ -46,12 +47,32 @@ inline void __syncwarp() {
                   "__syncwarp");
 }
 
+// Needs all lanes, whatever the mask says.
+inline float __shfl_xor_sync(unsigned, float value, int lane_mask) {
+  struct Operands {
+    float value;
+    int lane_mask;
+    float result;
+  } mine{value, lane_mask, 0.0f};
+  emulation::together("shfl.xor", mine, [](Operands* const* lanes) {
+    for (int l = 0; l < emulation::kLanes; ++l) {
+      lanes[l]->result = lanes[l ^ lanes[l]->lane_mask]->value;
+    }
+  });
+  return mine.result;
+}
+
 enum cudaError_t {
   cudaSuccess = 0,
   cudaErrorInvalidValue = 1,
   cudaErrorLaunchFailure = 719,
 };
 using cudaStream_t = void*;
+enum cudaDeviceAttr {
+  cudaDevAttrMultiProcessorCount = 16,
+  cudaDevAttrMaxSharedMemoryPerMultiprocessor = 81,
+  cudaDevAttrMaxSharedMemoryPerBlockOptin = 97,
+};
 enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize = 8 };
 struct cudaLaunchAttribute;
 struct cudaLaunchConfig_t {
@@ -64,7 +85,14 @@ struct cudaLaunchConfig_t {
 
 namespace emulation {
 
-inline size_t shared_limit = 227 * 1024;  // of a CTA; tests lower it to that of a smaller GPU
+// What the launchers ask of the GPU; tests change it.
+struct Gpu {
+  int multiprocessors = 2;
+  int shared_per_multiprocessor = 228 * 1024;
+  int shared_per_block = 227 * 1024;
+};
+
+inline Gpu gpu;
 inline cudaError_t last_error = cudaSuccess;
 inline std::map<const void*, size_t> granted;  // dynamic shared memory above the usual 48 KiB
 
@@ -90,7 +118,7 @@ inline const char* problem_of(const cudaLaunchConfig_t& how, const void* kernel)
 
 template <class Kernel>
 cudaError_t cudaFuncSetAttribute(Kernel* kernel, cudaFuncAttribute, int bytes) {
-  if (static_cast<size_t>(bytes) > emulation::shared_limit) {
+  if (bytes > emulation::gpu.shared_per_block) {
     return emulation::refuse("more shared memory than the GPU has");
   }
   emulation::granted[reinterpret_cast<const void*>(kernel)] = bytes;
@@ -113,6 +141,19 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* how, void (*kernel)(Par
   const bool done =
       emulation::run_grid(how->gridDim, how->blockDim, how->dynamicSmemBytes, body, &call);
   return done ? cudaSuccess : (emulation::last_error = cudaErrorLaunchFailure);
+}
+
+inline cudaError_t cudaGetDevice(int* device) {
+  *device = 0;
+  return cudaSuccess;
+}
+
+inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr what, int) {
+  *value = what == cudaDevAttrMultiProcessorCount ? emulation::gpu.multiprocessors
+           : what == cudaDevAttrMaxSharedMemoryPerBlockOptin
+               ? emulation::gpu.shared_per_block
+               : emulation::gpu.shared_per_multiprocessor;
+  return cudaSuccess;
 }
 
 inline cudaError_t cudaGetLastError() {

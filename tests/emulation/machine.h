@@ -50,6 +50,12 @@ struct Thread {
   int lane() const {
     return number % kLanes;
   }
+  bool has_copies() const {
+    for (const auto& group : copies) {
+      if (!group.empty()) return true;
+    }
+    return false;
+  }
 };
 
 // A place where threads meet and what they knew when they came.
@@ -227,7 +233,7 @@ inline void run_block() {
       thread.fiber.resume();
       machine.running = nullptr;
       if (failure.happened) return;
-      if (thread.done && thread.copies.size() + thread.copies[0].size() > 1) {
+      if (thread.done && thread.has_copies()) {
         snprintf(failure.text, sizeof failure.text, "thread %d ends before its cp.async",
                  thread.number);
         failure.happened = true;

@@ -1,0 +1,300 @@
+// Both convolutions of a residual block in one pass, and its backward pass by the data.
+//
+//   forward   between = relu(conv(input) + bias1), zero outside the image
+//             output = relu(conv(between) + bias2 + input)
+//   backward  between = conv(input) where gate > 0, zero outside the image
+//             output = conv(between) + input
+//
+// A block of 4 warps walks down a stream of pixels (pixel_stream.cuh). Windows of `input` and
+// `between` stay in shared memory, so nothing but the results leaves the chip. The 18 filter taps
+// [out][in] are streamed through two buffers, each while the one before is multiplied. A warp holds
+// 64 pixels x kChannels sums in registers; a tap is a shift of the rows that ldmatrix reads, and a
+// neighbour outside the image is one row of zeros.
+#pragma once
+
+#include "numbers.cuh"
+#include "pixel_stream.cuh"
+#include "ptx.cuh"
+
+namespace simgan::cuda {
+
+constexpr int kBlockThreads = 128;
+constexpr int kTiles = 4;  // of 16 pixels: the rows of a warp
+constexpr int kWarpPixels = 16 * kTiles;
+constexpr int kChunk = kBlockThreads / 32 * kWarpPixels;
+constexpr int kTaps = 9;
+constexpr int kPieces = 8;  // the next chunk is loaded in, beside as many taps
+
+template <typename Element>
+struct BlockTask {
+  StreamShape shape;
+  const Element* input;    // [images][height][width][C]
+  const Element* filters;  // [2][3 * 3][out][in]
+  const Element* bias1;    // [C]; not read in backward
+  const Element* bias2;    // [C]; not read in backward
+  const Element* gate;     // as input; read in backward only
+  Element* between;        // as input, or nullptr: not wanted
+  Element* output;         // as input
+};
+
+// Positions that a block calculates before its first result: the second filter's reach, in chunks.
+__host__ __device__ constexpr int lead_chunks(int columns) {
+  return (2 * (columns + 1) + kChunk - 1) / kChunk;
+}
+
+template <int kChannels>
+struct BlockMemory {
+  using Row = Rows<kChannels>;
+  static constexpr int kFilterBytes = kChannels * Row::kBytes;  // of one tap
+  static constexpr int kZeros = 2 * kFilterBytes;               // one row
+  static constexpr int kRings = kZeros + 128;
+
+  __host__ __device__ static constexpr int ring_rows(int columns) {
+    return kChunk + 2 * (columns + 1);
+  }
+  __host__ __device__ static constexpr int64_t bytes(int columns) {
+    return kRings + int64_t{2} * ring_rows(columns) * Row::kBytes;
+  }
+};
+
+// What one block needs to find its way; the sums are kept apart from it, in registers.
+template <typename Element, int kChannels, bool kBackward>
+class BlockWorker {
+  using Row = Rows<kChannels>;
+  using Memory = BlockMemory<kChannels>;
+
+ public:
+  static constexpr int kColumns = kChannels / 8;  // tiles of 8 output channels
+  using Sums = float[kTiles][kColumns][4];
+
+  __device__ explicit BlockWorker(const BlockTask<Element>& task)
+      : task_(task),
+        walk_(task.shape, kChunk, lead_chunks(task.shape.columns) * kChunk),
+        ring_{Memory::ring_rows(task.shape.columns), 0},
+        filters_(ptx::dynamic_shared()),
+        zeros_(filters_ + Memory::kZeros),
+        input_(filters_ + Memory::kRings),
+        between_(input_ + ring_.size * Row::kBytes),
+        lane_(threadIdx.x % 32),
+        warp_row_(threadIdx.x / 32 * kWarpPixels) {}
+
+  __device__ void run() {
+    const int lead = lead_chunks(task_.shape.columns);
+    position_ = walk_.first - lead * kChunk;
+    for (int i = threadIdx.x; i < Row::kBytes / 4; i += kBlockThreads) {
+      ptx::store_shared(zeros_ + 4 * i, 0u);
+    }
+    load_filter(0, 0);
+    load_pixels(position_, 0, ring_.size);
+    ptx::commit_copies();
+    Sums sums;
+    for (; position_ < walk_.last; advance()) {
+      const bool warming = position_ < walk_.first;
+      start_sums(sums, task_.bias1, false);
+      convolve(sums, input_, walk_.margin, 0, warming ? 0 : kTaps);
+      finish_between(sums);
+      if (warming) {
+        __syncthreads();
+        load_pixels(position_ + ring_.size, 0, kChunk);
+        ptx::commit_copies();
+        continue;
+      }
+      start_sums(sums, task_.bias2, true);
+      const bool ends = position_ + kChunk >= walk_.last;
+      convolve(sums, between_, 0, kTaps, ends ? -1 : 0);
+      finish_output(sums);
+    }
+  }
+
+ private:
+  // The windows start at `position_` (input) and one margin before it (between).
+  __device__ void advance() {
+    position_ += kChunk;
+    ring_.advance(kChunk);
+  }
+
+  // Starts the copy of tap 0 .. 17 to one of the two buffers.
+  __device__ void load_filter(int tap, uint32_t buffer) {
+    const Element* from = task_.filters + static_cast<int64_t>(tap) * kChannels * kChannels;
+    for (int i = threadIdx.x; i < kChannels * Row::kUnits; i += kBlockThreads) {
+      const uint32_t offset = Row::offset(i / Row::kUnits, i % Row::kUnits);
+      ptx::copy_async(filters_ + buffer * Memory::kFilterBytes + offset, from + i * 8, true);
+    }
+  }
+
+  // Starts the copy of `count` pixels of the input from `position`, to the window's offset.
+  __device__ void load_pixels(int position, int offset, int count) {
+    for (int i = threadIdx.x; i < count * Row::kUnits; i += kBlockThreads) {
+      const int pixel = i / Row::kUnits, unit = i % Row::kUnits;
+      const Place place = walk_.locate(position + pixel);
+      const Element* from = task_.input + (place.inside ? place.pixel * kChannels + unit * 8 : 0);
+      ptx::copy_async(input_ + Row::offset(ring_.row(offset + pixel), unit), from, place.inside);
+    }
+  }
+
+  // sums += the 9 taps from `first_tap`, of the rows of `ring` one margin into the window. The
+  // results lie `shift` positions after the chunk. `next` is the tap that follows, -1 for none.
+  __device__ __forceinline__ void convolve(Sums& sums, uint32_t ring, int shift, int first_tap,
+                                           int next) {
+    unsigned neighbours[kTiles];
+#pragma unroll
+    for (int m = 0; m < kTiles; ++m) {
+      const int row = warp_row_ + 16 * m + lane_ % 16;
+      neighbours[m] = walk_.locate(position_ + shift + row).neighbours;
+    }
+    const bool prefetch = first_tap != 0 && next >= 0;
+#pragma unroll 1
+    for (int tap = 0; tap < kTaps; ++tap) {
+      ptx::wait_copies<0>();
+      __syncthreads();
+      const int following = tap + 1 < kTaps ? first_tap + tap + 1 : next;
+      if (following >= 0) load_filter(following, buffer_ ^ 1);
+      if (prefetch && tap < kPieces) {
+        constexpr int kPiece = kChunk / kPieces;
+        load_pixels(position_ + ring_.size + tap * kPiece, tap * kPiece, kPiece);
+      }
+      ptx::commit_copies();
+      add_tap(sums, ring, tap, neighbours);
+      buffer_ ^= 1;
+    }
+  }
+
+  __device__ __forceinline__ void add_tap(Sums& sums, uint32_t ring, int tap,
+                                          const unsigned (&neighbours)[kTiles]) {
+    const int shift = (tap / 3 - 1) * task_.shape.columns + tap % 3 - 1;
+    const unsigned needs = needs_of_tap(tap);
+    uint32_t rows[kTiles], units[kTiles];
+#pragma unroll
+    for (int m = 0; m < kTiles; ++m) {
+      const int row = ring_.row(walk_.margin + shift + warp_row_ + 16 * m + lane_ % 16);
+      const bool there = (neighbours[m] & needs) == needs;
+      rows[m] = there ? ring + row * Row::kBytes : zeros_;
+      units[m] = lane_ / 16 ^ (there ? Row::swizzle(row) : 0);
+    }
+    const uint32_t filter = filters_ + buffer_ * Memory::kFilterBytes;
+    const uint32_t out = lane_ / 16 * 8 + lane_ % 8, in_unit = lane_ / 8 % 2;
+#pragma unroll
+    for (int k = 0; k < kChannels / 16; ++k) {
+      uint32_t a[kTiles][4];
+#pragma unroll
+      for (int m = 0; m < kTiles; ++m) {
+        ptx::load_matrices(a[m], rows[m] + ((units[m] ^ 2 * k) << 4));
+      }
+#pragma unroll
+      for (int n = 0; n < kColumns; n += 2) {
+        uint32_t b[4];
+        ptx::load_matrices(b, filter + Row::offset(8 * n + out, 2 * k + in_unit));
+#pragma unroll
+        for (int m = 0; m < kTiles; ++m) {
+          ptx::multiply_add<Element>(sums[m][n], a[m], b[0], b[1]);
+          ptx::multiply_add<Element>(sums[m][n + 1], a[m], b[2], b[3]);
+        }
+      }
+    }
+  }
+
+  // Calls each(row, sum of channel, channel) for the thread's pairs of neighbouring channels.
+  template <typename Each>
+  __device__ __forceinline__ void for_rows(const Each& each) {
+#pragma unroll
+    for (int m = 0; m < kTiles; ++m) {
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {
+        each(warp_row_ + 16 * m + 8 * half + lane_ / 4, m, 2 * half);
+      }
+    }
+  }
+
+  // The bias and, if asked for, the input at the chunk's positions.
+  __device__ __forceinline__ void start_sums(Sums& sums, const Element* bias, bool add_input) {
+    const int channel = lane_ % 4 * 2;
+    float2 biases[kColumns];
+#pragma unroll
+    for (int n = 0; n < kColumns; ++n) {
+      biases[n] = {0.0f, 0.0f};
+      if (!kBackward) {
+        biases[n] = {to_float(bias[8 * n + channel]), to_float(bias[8 * n + channel + 1])};
+      }
+    }
+    for_rows([&](int row, int m, int i) {
+      const uint32_t ring_row = ring_.row(row);
+#pragma unroll
+      for (int n = 0; n < kColumns; ++n) {
+        float2 input = {0.0f, 0.0f};
+        if (add_input) {
+          const uint32_t address = input_ + Row::offset(ring_row, n) + 2 * channel;
+          input = unpack<Element>(ptx::load_shared<uint32_t>(address));
+        }
+        sums[m][n][i] = biases[n].x + input.x;
+        sums[m][n][i + 1] = biases[n].y + input.y;
+      }
+    });
+  }
+
+  // The first convolution's epilogue: to the window of `between`, and to memory if wanted.
+  __device__ __forceinline__ void finish_between(const Sums& sums) {
+    for_rows([&](int row, int m, int i) {
+      const int position = position_ + walk_.margin + row;
+      const Place place = walk_.locate(position);
+      const bool wanted = task_.between != nullptr && place.owned && position >= walk_.first &&
+                          position < walk_.last;
+      const uint32_t ring_row = ring_.row(2 * walk_.margin + row);
+#pragma unroll
+      for (int n = 0; n < kColumns; ++n) {
+        const int64_t at = place.pixel * kChannels + 8 * n + lane_ % 4 * 2;
+        float2 sum = {sums[m][n][i], sums[m][n][i + 1]};
+        if constexpr (kBackward) {
+          if (place.inside) sum = keep_positive(sum, load_pair(task_.gate + at));
+        } else {
+          sum = relu(sum);
+        }
+        const uint32_t pair = place.inside ? pack<Element>(sum) : 0u;
+        ptx::store_shared(between_ + Row::offset(ring_row, n) + lane_ % 4 * 4, pair);
+        if (wanted) store_pair(task_.between + at, pair);
+      }
+    });
+  }
+
+  __device__ __forceinline__ void finish_output(const Sums& sums) {
+    for_rows([&](int row, int m, int i) {
+      const Place place = walk_.locate(position_ + row);
+      if (!place.owned) return;
+#pragma unroll
+      for (int n = 0; n < kColumns; ++n) {
+        const float2 sum = {sums[m][n][i], sums[m][n][i + 1]};
+        const int64_t at = place.pixel * kChannels + 8 * n + lane_ % 4 * 2;
+        store_pair(task_.output + at, pack<Element>(kBackward ? sum : relu(sum)));
+      }
+    });
+  }
+
+  // Comparisons, not fmaxf: a NaN must stay one.
+  __device__ static float2 relu(float2 v) {
+    return {v.x < 0.0f ? 0.0f : v.x, v.y < 0.0f ? 0.0f : v.y};
+  }
+  __device__ static float2 keep_positive(float2 v, float2 gate) {
+    return {gate.x <= 0.0f ? 0.0f : v.x, gate.y <= 0.0f ? 0.0f : v.y};
+  }
+  __device__ static float2 load_pair(const Element* from) {
+    return unpack<Element>(*reinterpret_cast<const uint32_t*>(from));
+  }
+  __device__ static void store_pair(Element* to, uint32_t pair) {
+    *reinterpret_cast<uint32_t*>(to) = pair;
+  }
+
+  const BlockTask<Element>& task_;
+  const Walk walk_;
+  Ring ring_;
+  const uint32_t filters_, zeros_, input_, between_;  // addresses in shared memory
+  const int lane_, warp_row_;
+  int position_ = 0;     // of the chunk
+  uint32_t buffer_ = 0;  // of the tap that comes next
+};
+
+template <typename Element, int kChannels, bool kBackward>
+__global__ void __launch_bounds__(kBlockThreads, 2)
+    residual_block_kernel(const __grid_constant__ BlockTask<Element> task) {
+  BlockWorker<Element, kChannels, kBackward>(task).run();
+}
+
+}  // namespace simgan::cuda
