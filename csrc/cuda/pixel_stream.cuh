@@ -15,6 +15,23 @@ namespace simgan::cuda {
 // Columns on each side of a strip that belong to its neighbours: two filters reach two pixels far.
 constexpr int kHalo = 2;
 
+// Division of 0 <= n < 2^31 by a divisor in 1 .. 2^31 as a multiplication (Granlund and Montgomery
+// 1994, theorem 4.2 with N = 31).
+struct Divisor {
+  uint32_t factor = 0;  // ceil(2^(31 + shift) / divisor)
+  int shift = 0;        // ceil(log2(divisor))
+
+  static Divisor of(uint32_t divisor) {
+    Divisor made;
+    while ((uint64_t{1} << made.shift) < divisor) ++made.shift;
+    made.factor = static_cast<uint32_t>(((uint64_t{1} << (31 + made.shift)) - 1) / divisor + 1);
+    return made;
+  }
+  __device__ uint32_t divide(uint32_t n) const {
+    return __umulhi(n << 1, factor) >> shift;
+  }
+};
+
 // Sizes of the walk; the launcher fills it in.
 struct StreamShape {
   int64_t images;
@@ -22,6 +39,7 @@ struct StreamShape {
   int columns;           // of the stream: `width`, or fewer if there are several strips
   int strips;            // = gridDim.y
   int chunks_per_block;  // each of the kernel's chunk size
+  Divisor by_columns, by_height;
 };
 
 // Neighbours that a pixel has in its image.
@@ -73,16 +91,15 @@ class Walk {
 
   __device__ Place locate(int position) const {
     if (position < 0 || position >= end_) return {false, false, 0, 0};
-    const unsigned columns = shape_.columns, height = shape_.height;
-    const unsigned line = static_cast<unsigned>(position) / columns;  // rows of all images
-    const unsigned row = line % height;
-    const int column = static_cast<int>(position - line * columns);
+    const int line = shape_.by_columns.divide(position);  // rows of all images
+    const int row = line - static_cast<int>(shape_.by_height.divide(line)) * shape_.height;
+    const int column = position - line * shape_.columns;
     const int image_column = column + left_;
     const int halo = shape_.strips == 1 ? 0 : kHalo;
     Place place;
     place.inside = image_column >= 0 && image_column < shape_.width;
     place.owned = place.inside && column >= halo && column < shape_.columns - halo;
-    place.neighbours = (row > 0 ? kAbove : 0u) | (row + 1 < height ? kBelow : 0u) |
+    place.neighbours = (row > 0 ? kAbove : 0u) | (row + 1 < shape_.height ? kBelow : 0u) |
                        (column > 0 ? kLeft : 0u) | (column + 1 < shape_.columns ? kRight : 0u);
     place.pixel = first_pixel_ + static_cast<int64_t>(line) * shape_.width + image_column;
     return place;
@@ -119,18 +136,19 @@ struct Rows {
   }
 };
 
-// A window of a stream as a ring of rows: it moves on by turning `start`.
+// A window of a stream as a ring of rows: it moves on by turning `start`. One more row behind the
+// ring holds zeros: the neighbours outside an image.
 struct Ring {
   int size;   // rows
   int start;  // row of the window's offset 0
 
-  // Row of an offset in -size <= offset < 2 * size from the window's start.
-  __device__ int row(int offset) const {
-    int place = start + offset;
-    if (place < 0) place += size;
-    if (place >= size) place -= size;
-    if (place >= size) place -= size;
-    return place;
+  // Row of an offset in 0 <= offset < size from the window's start.
+  __device__ __forceinline__ uint32_t row(int offset) const {
+    const uint32_t row = start + offset;
+    return min(row, row - size);  // the second wraps to a huge number if it is not wanted
+  }
+  __device__ __forceinline__ uint32_t zeros() const {
+    return size;
   }
   __device__ void advance(int rows) {
     start = row(rows);

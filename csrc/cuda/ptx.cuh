@@ -66,6 +66,19 @@ __device__ __forceinline__ void multiply_add(float (&d)[4], const uint32_t (&a)[
   }
 }
 
+// relu of two numbers, rounded, the first in the lower half; a NaN stays one.
+template <typename Element>
+__device__ __forceinline__ uint32_t pack_relu(float low, float high) {
+  uint32_t pair;
+  if constexpr (std::is_same_v<Element, __half>) {
+    asm("cvt.rn.relu.f16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(high), "f"(low));
+  } else {
+    static_assert(std::is_same_v<Element, __nv_bfloat16>);
+    asm("cvt.rn.relu.bf16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(high), "f"(low));
+  }
+  return pair;
+}
+
 // Starts a copy of 16 bytes from global to shared memory; zeros if not `inside`, and then `from` is
 // not read.
 __device__ __forceinline__ void copy_async(uint32_t to, const void* from, bool inside) {

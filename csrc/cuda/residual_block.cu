@@ -74,7 +74,9 @@ cudaError_t make_plan(const BlockShape& maps, const Gpu& gpu, int chunk, const B
                  static_cast<int>(maps.width),
                  static_cast<int>(columns),
                  static_cast<int>(strips),
-                 static_cast<int>(per_block)};
+                 static_cast<int>(per_block),
+                 Divisor::of(static_cast<uint32_t>(columns)),
+                 Divisor::of(static_cast<uint32_t>(maps.height))};
   plan->grid =
       dim3(static_cast<unsigned>((chunks - 1) / per_block + 1), static_cast<unsigned>(strips));
   plan->shared_bytes = bytes_of(static_cast<int>(columns));

@@ -32,16 +32,14 @@ struct FilterLayout {
   static constexpr int kWarpsOut = kChannels / (8 * kOutTiles);
   static constexpr int kThreads = kChannels / 16 * kWarpsOut * 32;
   static constexpr int kSums = 9 * kChannels * kChannels + kChannels;
-  static constexpr int kZeros = 0;  // one row
-  static constexpr int kNeighbours = 128;
-  static constexpr int kGrad = kNeighbours + 2 * kFilterChunk * 4;
+  static constexpr int kGrad = 2 * kFilterChunk * 4;  // behind the pixels' neighbours
   static constexpr int kRing = kGrad + 2 * kFilterChunk * Row::kBytes;
 
   __host__ __device__ static constexpr int ring_rows(int columns) {
     return 2 * kFilterChunk + 2 * (columns + 1);
   }
   __host__ __device__ static constexpr int64_t bytes(int columns) {
-    return kRing + int64_t{1} * ring_rows(columns) * Row::kBytes;
+    return kRing + int64_t{1} * (ring_rows(columns) + 1) * Row::kBytes;
   }
 };
 
@@ -63,7 +61,7 @@ class FilterWorker {
 
   __device__ void run() {
     for (int i = threadIdx.x; i < Row::kBytes / 4; i += Layout::kThreads) {
-      ptx::store_shared(memory_ + Layout::kZeros + 4 * i, 0u);
+      ptx::store_shared(memory_ + Layout::kRing + ring_.zeros() * Row::kBytes + 4 * i, 0u);
     }
     int position = walk_.first;
     load_input(position - walk_.margin, 0, kFilterChunk + 2 * walk_.margin);
@@ -94,12 +92,13 @@ class FilterWorker {
 
  private:
   __device__ uint32_t neighbours(int buffer, int pixel) const {
-    return memory_ + Layout::kNeighbours + (buffer * kFilterChunk + pixel) * 4;
+    return memory_ + (buffer * kFilterChunk + pixel) * 4;
   }
 
-  __device__ void load_input(int position, int offset, int count) {
-    for (int i = threadIdx.x; i < count * Row::kUnits; i += Layout::kThreads) {
-      const int pixel = i / Row::kUnits, unit = i % Row::kUnits;
+  __device__ void load_input(int position, int offset, unsigned count) {
+#pragma unroll 1
+    for (unsigned i = threadIdx.x; i < count * Row::kUnits; i += Layout::kThreads) {
+      const unsigned pixel = i / Row::kUnits, unit = i % Row::kUnits;
       const Place place = walk_.locate(position + pixel);
       const Element* from = task_.input + (place.inside ? place.pixel * kChannels + unit * 8 : 0);
       const uint32_t to = Layout::kRing + Row::offset(ring_.row(offset + pixel), unit);
@@ -109,10 +108,10 @@ class FilterWorker {
 
   // Pixels that another block or strip adds count as 0.
   __device__ void load_grad(int position, int buffer) {
-    for (int i = threadIdx.x; i < kFilterChunk * Row::kUnits; i += Layout::kThreads) {
-      const int pixel = i / Row::kUnits, unit = i % Row::kUnits;
+    for (unsigned i = threadIdx.x; i < kFilterChunk * Row::kUnits; i += Layout::kThreads) {
+      const unsigned pixel = i / Row::kUnits, unit = i % Row::kUnits;
       const Place place = walk_.locate(position + pixel);
-      const bool ours = place.owned && position + pixel < walk_.last;
+      const bool ours = place.owned && position + static_cast<int>(pixel) < walk_.last;
       const Element* from = task_.grad + (ours ? place.pixel * kChannels + unit * 8 : 0);
       const uint32_t to = Layout::kGrad + Row::offset(buffer * kFilterChunk + pixel, unit);
       ptx::copy_async(memory_ + to, from, ours);
@@ -140,11 +139,10 @@ class FilterWorker {
     for (int tap = 0; tap < 9; ++tap) {
       const int shift = (tap / 3 - 1) * task_.shape.columns + tap % 3 - 1;
       const unsigned needs = needs_of_tap(tap);
-      const int row = ring_.row(walk_.margin + pixel + shift);
-      const uint32_t input = (there & needs) == needs ? Layout::kRing + Row::offset(row, unit)
-                                                      : Layout::kZeros + (lane_ / 8 % 2) * 16;
+      const uint32_t inside = ring_.row(walk_.margin + pixel + shift);
+      const uint32_t row = (there & needs) == needs ? inside : ring_.zeros();
       uint32_t a[4];
-      ptx::load_matrices_transposed(a, memory_ + input);
+      ptx::load_matrices_transposed(a, memory_ + Layout::kRing + Row::offset(row, unit));
 #pragma unroll
       for (int n = 0; n < kOutTiles; ++n) {
         const uint32_t* pair = &b[n / 2][n % 2 * 2];

@@ -46,14 +46,13 @@ template <int kChannels>
 struct BlockMemory {
   using Row = Rows<kChannels>;
   static constexpr int kFilterBytes = kChannels * Row::kBytes;  // of one tap
-  static constexpr int kZeros = 2 * kFilterBytes;               // one row
-  static constexpr int kRings = kZeros + 128;
+  static constexpr int kRings = 2 * kFilterBytes;
 
   __host__ __device__ static constexpr int ring_rows(int columns) {
     return kChunk + 2 * (columns + 1);
   }
   __host__ __device__ static constexpr int64_t bytes(int columns) {
-    return kRings + int64_t{2} * ring_rows(columns) * Row::kBytes;
+    return kRings + int64_t{2} * (ring_rows(columns) + 1) * Row::kBytes;
   }
 };
 
@@ -72,9 +71,8 @@ class BlockWorker {
         walk_(task.shape, kChunk, lead_chunks(task.shape.columns) * kChunk),
         ring_{Memory::ring_rows(task.shape.columns), 0},
         filters_(ptx::dynamic_shared()),
-        zeros_(filters_ + Memory::kZeros),
         input_(filters_ + Memory::kRings),
-        between_(input_ + ring_.size * Row::kBytes),
+        between_(input_ + (ring_.size + 1) * Row::kBytes),
         lane_(threadIdx.x % 32),
         warp_row_(threadIdx.x / 32 * kWarpPixels) {}
 
@@ -82,7 +80,8 @@ class BlockWorker {
     const int lead = lead_chunks(task_.shape.columns);
     position_ = walk_.first - lead * kChunk;
     for (int i = threadIdx.x; i < Row::kBytes / 4; i += kBlockThreads) {
-      ptx::store_shared(zeros_ + 4 * i, 0u);
+      ptx::store_shared(input_ + ring_.zeros() * Row::kBytes + 4 * i, 0u);
+      ptx::store_shared(between_ + ring_.zeros() * Row::kBytes + 4 * i, 0u);
     }
     load_filter(0, 0);
     load_pixels(position_, 0, ring_.size);
@@ -114,18 +113,23 @@ class BlockWorker {
   }
 
   // Starts the copy of tap 0 .. 17 to one of the two buffers.
-  __device__ void load_filter(int tap, uint32_t buffer) {
+  __device__ __forceinline__ void load_filter(int tap, uint32_t buffer) {
+    constexpr unsigned kCount = kChannels * Row::kUnits;
     const Element* from = task_.filters + static_cast<int64_t>(tap) * kChannels * kChannels;
-    for (int i = threadIdx.x; i < kChannels * Row::kUnits; i += kBlockThreads) {
+#pragma unroll
+    for (unsigned first = 0; first < kCount; first += kBlockThreads) {
+      const unsigned i = first + threadIdx.x;
+      if (kCount % kBlockThreads != 0 && i >= kCount) break;
       const uint32_t offset = Row::offset(i / Row::kUnits, i % Row::kUnits);
       ptx::copy_async(filters_ + buffer * Memory::kFilterBytes + offset, from + i * 8, true);
     }
   }
 
   // Starts the copy of `count` pixels of the input from `position`, to the window's offset.
-  __device__ void load_pixels(int position, int offset, int count) {
-    for (int i = threadIdx.x; i < count * Row::kUnits; i += kBlockThreads) {
-      const int pixel = i / Row::kUnits, unit = i % Row::kUnits;
+  __device__ __forceinline__ void load_pixels(int position, int offset, unsigned count) {
+#pragma unroll 1
+    for (unsigned i = threadIdx.x; i < count * Row::kUnits; i += kBlockThreads) {
+      const unsigned pixel = i / Row::kUnits, unit = i % Row::kUnits;
       const Place place = walk_.locate(position + pixel);
       const Element* from = task_.input + (place.inside ? place.pixel * kChannels + unit * 8 : 0);
       ptx::copy_async(input_ + Row::offset(ring_.row(offset + pixel), unit), from, place.inside);
@@ -166,10 +170,11 @@ class BlockWorker {
     uint32_t rows[kTiles], units[kTiles];
 #pragma unroll
     for (int m = 0; m < kTiles; ++m) {
-      const int row = ring_.row(walk_.margin + shift + warp_row_ + 16 * m + lane_ % 16);
       const bool there = (neighbours[m] & needs) == needs;
-      rows[m] = there ? ring + row * Row::kBytes : zeros_;
-      units[m] = lane_ / 16 ^ (there ? Row::swizzle(row) : 0);
+      const int offset = walk_.margin + shift + warp_row_ + 16 * m + lane_ % 16;
+      const uint32_t row = there ? ring_.row(offset) : ring_.zeros();
+      rows[m] = ring + row * Row::kBytes;
+      units[m] = lane_ / 16 ^ Row::swizzle(row);
     }
     const uint32_t filter = filters_ + buffer_ * Memory::kFilterBytes;
     const uint32_t out = lane_ / 16 * 8 + lane_ % 8, in_unit = lane_ / 8 % 2;
@@ -207,14 +212,10 @@ class BlockWorker {
 
   // The bias and, if asked for, the input at the chunk's positions.
   __device__ __forceinline__ void start_sums(Sums& sums, const Element* bias, bool add_input) {
-    const int channel = lane_ % 4 * 2;
-    float2 biases[kColumns];
+    float2 biases[kColumns] = {};
+    if constexpr (!kBackward) {
 #pragma unroll
-    for (int n = 0; n < kColumns; ++n) {
-      biases[n] = {0.0f, 0.0f};
-      if (!kBackward) {
-        biases[n] = {to_float(bias[8 * n + channel]), to_float(bias[8 * n + channel + 1])};
-      }
+      for (int n = 0; n < kColumns; ++n) biases[n] = load_pair(bias + 8 * n + lane_ % 4 * 2);
     }
     for_rows([&](int row, int m, int i) {
       const uint32_t ring_row = ring_.row(row);
@@ -222,7 +223,7 @@ class BlockWorker {
       for (int n = 0; n < kColumns; ++n) {
         float2 input = {0.0f, 0.0f};
         if (add_input) {
-          const uint32_t address = input_ + Row::offset(ring_row, n) + 2 * channel;
+          const uint32_t address = input_ + Row::offset(ring_row, n) + lane_ % 4 * 4;
           input = unpack<Element>(ptx::load_shared<uint32_t>(address));
         }
         sums[m][n][i] = biases[n].x + input.x;
@@ -242,13 +243,13 @@ class BlockWorker {
 #pragma unroll
       for (int n = 0; n < kColumns; ++n) {
         const int64_t at = place.pixel * kChannels + 8 * n + lane_ % 4 * 2;
-        float2 sum = {sums[m][n][i], sums[m][n][i + 1]};
+        uint32_t pair = 0;
         if constexpr (kBackward) {
-          if (place.inside) sum = keep_positive(sum, load_pair(task_.gate + at));
-        } else {
-          sum = relu(sum);
+          float2 sum = {sums[m][n][i], sums[m][n][i + 1]};
+          if (place.inside) pair = pack<Element>(keep_positive(sum, load_pair(task_.gate + at)));
+        } else if (place.inside) {
+          pair = ptx::pack_relu<Element>(sums[m][n][i], sums[m][n][i + 1]);
         }
-        const uint32_t pair = place.inside ? pack<Element>(sum) : 0u;
         ptx::store_shared(between_ + Row::offset(ring_row, n) + lane_ % 4 * 4, pair);
         if (wanted) store_pair(task_.between + at, pair);
       }
@@ -261,17 +262,15 @@ class BlockWorker {
       if (!place.owned) return;
 #pragma unroll
       for (int n = 0; n < kColumns; ++n) {
-        const float2 sum = {sums[m][n][i], sums[m][n][i + 1]};
+        const float low = sums[m][n][i], high = sums[m][n][i + 1];
         const int64_t at = place.pixel * kChannels + 8 * n + lane_ % 4 * 2;
-        store_pair(task_.output + at, pack<Element>(kBackward ? sum : relu(sum)));
+        store_pair(task_.output + at,
+                   kBackward ? pack<Element>({low, high}) : ptx::pack_relu<Element>(low, high));
       }
     });
   }
 
-  // Comparisons, not fmaxf: a NaN must stay one.
-  __device__ static float2 relu(float2 v) {
-    return {v.x < 0.0f ? 0.0f : v.x, v.y < 0.0f ? 0.0f : v.y};
-  }
+  // As threshold_backward: a NaN in the gate lets through.
   __device__ static float2 keep_positive(float2 v, float2 gate) {
     return {gate.x <= 0.0f ? 0.0f : v.x, gate.y <= 0.0f ? 0.0f : v.y};
   }
@@ -285,7 +284,7 @@ class BlockWorker {
   const BlockTask<Element>& task_;
   const Walk walk_;
   Ring ring_;
-  const uint32_t filters_, zeros_, input_, between_;  // addresses in shared memory
+  const uint32_t filters_, input_, between_;  // addresses in shared memory
   const int lane_, warp_row_;
   int position_ = 0;     // of the chunk
   uint32_t buffer_ = 0;  // of the tap that comes next

@@ -47,6 +47,10 @@ inline void __syncwarp() {
                   "__syncwarp");
 }
 
+inline unsigned __umulhi(unsigned one, unsigned other) {
+  return static_cast<unsigned>(uint64_t{one} * other >> 32);
+}
+
 // Needs all lanes, whatever the mask says.
 inline float __shfl_xor_sync(unsigned, float value, int lane_mask) {
   struct Operands {

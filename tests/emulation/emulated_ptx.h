@@ -14,6 +14,8 @@
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
 
+#include <type_traits>
+
 #include "machine.h"
 
 namespace simgan::cuda::ptx {
@@ -31,6 +33,12 @@ inline float to_float(__half value) {
 template <typename Element>
 float half_of(uint32_t word, int upper) {
   return to_float(Element{static_cast<uint16_t>(word >> 16 * upper)});
+}
+
+template <typename Element>
+uint32_t bits_of(float value) {
+  if constexpr (std::is_same_v<Element, __half>) return __float2half_rn(value).bits;
+  if constexpr (std::is_same_v<Element, __nv_bfloat16>) return __float2bfloat16_rn(value).bits;
 }
 
 struct MmaOperands {
@@ -129,6 +137,12 @@ void multiply_add(float (&d)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b
   const uint32_t b[2] = {b0, b1};
   detail::MmaOperands mine{d, a, b};
   emulation::together("mma.m16n8k16", mine, detail::multiply<Element>);
+}
+
+template <typename Element>
+uint32_t pack_relu(float low, float high) {
+  return detail::bits_of<Element>(low < 0.0f ? 0.0f : low) |
+         detail::bits_of<Element>(high < 0.0f ? 0.0f : high) << 16;
 }
 
 // The copy is made when it is waited for: a read before that finds NaN or fails.
