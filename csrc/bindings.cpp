@@ -168,7 +168,47 @@ void check_cuda(int code) {
   }
 }
 
+void bind_residual_block_cuda(py::module_& m) {
+  using Sizes = std::array<int64_t, 4>;
+  m.def(
+      "residual_block_forward_cuda",
+      [](const std::array<Address, 6>& tensors, const Sizes& maps, int type, Address stream) {
+        const auto& [x, filters, bias1, bias2, hidden, output] = tensors;
+        check_cuda(simgan::cuda::residual_block_forward(
+            {at<void>(x), at<void>(filters), at<void>(bias1), at<void>(bias2), nullptr,
+             at<void>(hidden), at<void>(output)},
+            block_shape(maps), static_cast<simgan::cuda::ElementType>(type), at<void>(stream)));
+      },
+      Unlocked());
+  m.def(
+      "residual_block_backward_cuda",
+      [](const std::array<Address, 5>& tensors, const Sizes& maps, int type, Address stream) {
+        const auto& [skip, filters, hidden, grad_hidden, grad_x] = tensors;
+        check_cuda(simgan::cuda::residual_block_backward(
+            {at<void>(skip), at<void>(filters), nullptr, nullptr, at<void>(hidden),
+             at<void>(grad_hidden), at<void>(grad_x)},
+            block_shape(maps), static_cast<simgan::cuda::ElementType>(type), at<void>(stream)));
+      },
+      Unlocked());
+  m.def("residual_block_partials_cuda", [](const Sizes& maps) {
+    int64_t count = 0;
+    check_cuda(simgan::cuda::residual_block_partials(block_shape(maps), &count));
+    return count;
+  });
+  m.def(
+      "residual_block_filter_gradient_cuda",
+      [](const std::array<Address, 5>& tensors, const Sizes& maps, int type, Address stream) {
+        const auto& [input, grad, partials, filters, bias] = tensors;
+        check_cuda(simgan::cuda::residual_block_filter_gradient(
+            at<void>(input), at<void>(grad), block_shape(maps),
+            static_cast<simgan::cuda::ElementType>(type), at<float>(partials), at<void>(filters),
+            at<void>(bias), at<void>(stream)));
+      },
+      Unlocked());
+}
+
 void bind_cuda(py::module_& m) {
+  bind_residual_block_cuda(m);
   m.def("partial_sums", &simgan::cuda::partial_sums);
   m.def(
       "patch_cross_entropy_forward_cuda",

@@ -23,7 +23,7 @@ CPP = "cpp"  # csrc/cpu
 CUDA = "cuda"  # csrc/cuda
 
 BACKENDS: dict[str, tuple[str, ...]] = {
-    "residual_block": (REFERENCE, TRITON, CPP),
+    "residual_block": (REFERENCE, TRITON, CPP, CUDA),
     "patch_cross_entropy": (REFERENCE, TRITON, CPP, CUDA),
     "self_regularization": (REFERENCE, TRITON, CPP, CUDA),
     "refiner_loss": (REFERENCE, TRITON, CPP, CUDA),
@@ -44,15 +44,29 @@ _DTYPES: dict[str, tuple[torch.dtype, ...]] = {
     CPP: (torch.float32,),
     CUDA: (torch.float32,),
 }
+# The same where an op's backend differs from the others of its kind.
+_OWN_DTYPES: dict[tuple[str, str], tuple[torch.dtype, ...]] = {
+    ("residual_block", CUDA): (torch.bfloat16, torch.float16),  # what tensor cores multiply
+}
 _LOWEST_CAPABILITY = (8, 0)  # of the CUDA architectures that CMakeLists.txt compiles for
 
 
-def available_backends(op: str, device_type: str) -> list[str]:
-    """Names of the backends of `op` that can run on float32 tensors of this device type here."""
+def available_backends(op: str, device_type: str, dtype: torch.dtype | None = None) -> list[str]:
+    """Names of the backends of `op` that can run here on tensors of this device type and dtype.
+
+    Without `dtype` it is enough that they can run on one of theirs.
+    """
     _check_op(op)
     return [
-        name for name in BACKENDS[op] if _problem(op, name, device_type, (torch.float32,)) is None
+        name
+        for name in BACKENDS[op]
+        if _problem(op, name, device_type, (dtype or backend_dtypes(op, name)[0],)) is None
     ]
+
+
+def backend_dtypes(op: str, backend: str) -> tuple[torch.dtype, ...]:
+    """The floating dtypes that a backend of `op` takes."""
+    return _OWN_DTYPES.get((op, backend)) or _DTYPES.get(backend, FLOATING)
 
 
 def resolve_backend(
@@ -182,15 +196,16 @@ def _problem(
     if backend in (CPP, CUDA):
         problem = _native_problem(backend, device_type)
     if problem is None and op not in COPIES:
-        problem = _dtype_problem(backend, dtypes)
+        problem = _dtype_problem(op, backend, dtypes)
     return problem
 
 
-def _dtype_problem(backend: str, dtypes: tuple[torch.dtype, ...]) -> str | None:
-    unfit = [dtype for dtype in dtypes if dtype not in _DTYPES[backend]]
+def _dtype_problem(op: str, backend: str, dtypes: tuple[torch.dtype, ...]) -> str | None:
+    known = backend_dtypes(op, backend)
+    unfit = [dtype for dtype in dtypes if dtype not in known]
     if not unfit:
         return None
-    fit = ", ".join(str(dtype) for dtype in FLOATING if dtype in _DTYPES[backend])
+    fit = ", ".join(str(dtype) for dtype in FLOATING if dtype in known)
     return f"it takes {fit}, got {unfit[0]}"
 
 

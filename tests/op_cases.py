@@ -13,7 +13,7 @@ from simgan.kernels import (
     residual_block,
     self_regularization,
 )
-from simgan.kernels.dispatch import available_backends
+from simgan.kernels.dispatch import available_backends, backend_dtypes
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 LAYOUTS = ("contiguous", "channels_last", "sliced")
@@ -47,6 +47,10 @@ class OpCase:
         # plain torch loses 2 to 6.
         places = 12 if (self.op, backend) == ("residual_block", "cpp") else 2
         return places * torch.finfo(dtype).eps
+
+    def widest_dtype(self, backend: str) -> torch.dtype:
+        """float32 where the backend takes it."""
+        return dtypes_of(self.op, backend)[0]
 
     @property
     def id(self) -> str:
@@ -164,7 +168,7 @@ def _block(images: int, height: int, width: int, size: int, channels: int = 16) 
         make=make,
         run=lambda inputs, backend: residual_block(*inputs, backend=backend),
         plain=plain,
-        refused_by=() if size == 3 else ("cpp",),
+        refused_by=() if size == 3 else ("cpp", "cuda"),
     )
 
 
@@ -202,10 +206,12 @@ def runs_on(op: str) -> list[str]:
     return available_backends(op, DEVICE)
 
 
-def dtypes_of(backend: str) -> list[torch.dtype]:
+def dtypes_of(op: str, backend: str) -> list[torch.dtype]:
     """What a backend is tested in; Triton's interpreter gets a bfloat16 `tl.dot` silently wrong."""
-    if backend in ("cpp", "cuda"):
-        return [torch.float32]
-    if backend == "triton" and DEVICE == "cpu":
-        return [torch.float32, torch.float16]
-    return [torch.float32, torch.float16, torch.bfloat16]
+    known = backend_dtypes(op, backend)
+    interpreted = backend == "triton" and DEVICE == "cpu"
+    return [
+        dtype
+        for dtype in (torch.float32, torch.float16, torch.bfloat16)
+        if dtype in known and not (interpreted and dtype is torch.bfloat16)
+    ]

@@ -27,18 +27,18 @@ def forward(
     Without `keep_hidden` the hidden map never leaves the chip; an empty tensor takes its place.
     """
     layout = memory_format(x, weight1)
-    output = _empty_last(x)
-    hidden = _empty_last(x) if keep_hidden else x.new_empty(0)
-    inputs = (_last(x), _filters(weight1, weight2), bias1.contiguous(), bias2.contiguous())
+    output = torch.empty_like(x, memory_format=layout)
+    hidden = torch.empty_like(x, memory_format=layout) if keep_hidden else x.new_empty(0)
+    output_last, hidden_last = _to_fill(output), _to_fill(hidden)
+    inputs = (_last(x), _filters(weight1, weight2), _aligned(bias1), _aligned(bias2))
     _launch(
         "residual_block_forward_cuda",
         x.device,
-        [tensor.data_ptr() for tensor in (*inputs, hidden, output)],
+        [tensor.data_ptr() for tensor in (*inputs, hidden_last, output_last)],
         _sizes(x),
         _TYPES[x.dtype],
     )
-    hidden = hidden.contiguous(memory_format=layout) if keep_hidden else hidden
-    return output.contiguous(memory_format=layout), hidden
+    return _filled(output, output_last), _filled(hidden, hidden_last)
 
 
 def backward(
@@ -51,28 +51,29 @@ def backward(
     needs: list[bool],
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Gradients by x, weight1, bias1, weight2, bias2; an empty tensor where `needs` is False."""
-    need_x, need_weight1, need_bias1, need_weight2, need_bias2 = needs
+    need_x, *need_first = needs[:3]
+    need_second = needs[3:]
     gradients = [x.new_empty(0) for _ in needs]
     skip = _last(torch.ops.aten.threshold_backward(grad, output, 0))
     hidden = _last(hidden)
-    if need_x or need_weight1 or need_bias1:
-        first = need_weight1 or need_bias1
-        grad_hidden = _empty_last(x) if first else x.new_empty(0)
-        grad_x = _empty_last(x)
+    if need_x or any(need_first):
+        grad_x = torch.empty_like(x, memory_format=memory_format(x, weight1))
+        grad_x_last = _to_fill(grad_x)
+        grad_hidden = torch.empty_like(hidden) if any(need_first) else x.new_empty(0)
         filters = _filters(_of_gradient(weight2), _of_gradient(weight1))
         _launch(
             "residual_block_backward_cuda",
             x.device,
-            [tensor.data_ptr() for tensor in (skip, filters, hidden, grad_hidden, grad_x)],
+            [tensor.data_ptr() for tensor in (skip, filters, hidden, grad_hidden, grad_x_last)],
             _sizes(x),
             _TYPES[x.dtype],
         )
         if need_x:
-            gradients[0] = grad_x.contiguous(memory_format=memory_format(x, weight1))
-        if first:
-            gradients[1:3] = _filter_gradient(_last(x), grad_hidden, weight1, needs[1:3])
-    if need_weight2 or need_bias2:
-        gradients[3:5] = _filter_gradient(hidden, skip, weight2, needs[3:5])
+            gradients[0] = _filled(grad_x, grad_x_last)
+        if any(need_first):
+            gradients[1:3] = _filter_gradient(_last(x), grad_hidden, weight1, need_first)
+    if any(need_second):
+        gradients[3:5] = _filter_gradient(hidden, skip, weight2, need_second)
     grad_x, grad_weight1, grad_bias1, grad_weight2, grad_bias2 = gradients
     return grad_x, grad_weight1, grad_bias1, grad_weight2, grad_bias2
 
@@ -82,7 +83,8 @@ def _filter_gradient(
 ) -> tuple[Tensor, Tensor]:
     """Gradients of a convolution of `maps` by its weight and its bias."""
     channels = weight.shape[0]
-    count = _launch("residual_block_partials_cuda", maps.device, _sizes(maps), stream=False)
+    with torch.cuda.device(maps.device):
+        count = launchers().residual_block_partials_cuda(_sizes(maps))
     partials = torch.empty(count, dtype=torch.float32, device=maps.device)
     filters = weight.new_empty(3, 3, channels, channels)
     bias = weight.new_empty(channels)
@@ -93,16 +95,16 @@ def _filter_gradient(
         _sizes(maps),
         _TYPES[maps.dtype],
     )
-    gradient = filters.permute(3, 2, 0, 1).contiguous(memory_format=memory_format(weight))
+    gradient = torch.empty_like(weight, memory_format=memory_format(weight))
+    gradient.copy_(filters.permute(3, 2, 0, 1))
     nothing = weight.new_empty(0)
     return gradient if needs[0] else nothing, bias if needs[1] else nothing
 
 
-def _launch(name: str, device: torch.device, *arguments: Any, stream: bool = True) -> Any:
-    """Calls a native launcher for `device`, by default on the current stream there."""
+def _launch(name: str, device: torch.device, *arguments: Any) -> None:
+    """Calls a native launcher on the current stream of `device`."""
     with torch.cuda.device(device):
-        queue = [torch.cuda.current_stream().cuda_stream] if stream else []
-        return getattr(launchers(), name)(*arguments, *queue)
+        getattr(launchers(), name)(*arguments, torch.cuda.current_stream().cuda_stream)
 
 
 def _sizes(maps: Tensor) -> list[int]:
@@ -112,16 +114,34 @@ def _sizes(maps: Tensor) -> list[int]:
 
 def _last(maps: Tensor) -> Tensor:
     """[N, C, H, W] stored gapless as [N, H, W, C]; free for channels_last maps."""
-    return maps.contiguous(memory_format=torch.channels_last)
+    return _aligned(maps.contiguous(memory_format=torch.channels_last))
 
 
-def _empty_last(maps: Tensor) -> Tensor:
+def _aligned(tensor: Tensor) -> Tensor:
+    """Gapless, from an address that 16-byte copies can start at."""
+    if tensor.dim() == 1:
+        tensor = tensor.contiguous()
+    return tensor if tensor.data_ptr() % 16 == 0 else tensor.clone()
+
+
+def _to_fill(maps: Tensor) -> Tensor:
+    """Memory for `maps` as gapless [N, H, W, C]: their own if they are channels_last."""
+    if maps.dim() != 4 or maps.is_contiguous(memory_format=torch.channels_last):
+        return maps
     return torch.empty_like(maps, memory_format=torch.channels_last)
+
+
+def _filled(maps: Tensor, filled: Tensor) -> Tensor:
+    return maps if filled is maps else maps.copy_(filled)
 
 
 def _filters(first: Tensor, second: Tensor) -> Tensor:
     """Two weights [out, in, 3, 3] as [2, 3, 3, out, in]."""
-    return torch.stack((first, second)).permute(0, 3, 4, 1, 2).contiguous()
+    channels = first.shape[0]
+    filters = first.new_empty(2, 3, 3, channels, channels)
+    for place, weight in zip(filters, (first, second), strict=True):
+        place.copy_(weight.permute(2, 3, 0, 1))
+    return filters
 
 
 def _of_gradient(weight: Tensor) -> Tensor:

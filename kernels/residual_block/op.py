@@ -13,12 +13,13 @@ from simgan.kernels.arguments import (
     check_same_dtype,
     check_type,
 )
-from simgan.kernels.dispatch import CPP, TRITON, resolve_backend
+from simgan.kernels.dispatch import CPP, CUDA, TRITON, resolve_backend
 from simgan.kernels.layout import memory_format
 from simgan.kernels.residual_block import reference
 
 _TRITON_CHANNELS = (16, 32, 64)  # a tile holds all channels, a power of two
 _CPP_CHANNELS = 16  # the longest vector
+_CUDA_CHANNELS = (16, 32, 48, 64)  # a warp's registers hold the sums of all
 
 
 def residual_block(
@@ -107,10 +108,12 @@ def block_limits(channels: int, kernel: int) -> dict[str, str]:
     found = {}
     if channels not in _TRITON_CHANNELS:
         found[TRITON] = f"it takes {_TRITON_CHANNELS} channels, got {channels}"
-    if kernel != 3:
-        found[CPP] = f"it takes 3x3 kernels, got {kernel}x{kernel}"
-    elif channels % _CPP_CHANNELS:
+    if channels % _CPP_CHANNELS:
         found[CPP] = f"it takes multiples of {_CPP_CHANNELS} channels, got {channels}"
+    if channels not in _CUDA_CHANNELS:
+        found[CUDA] = f"it takes {_CUDA_CHANNELS} channels, got {channels}"
+    if kernel != 3:
+        found[CPP] = found[CUDA] = f"it takes 3x3 kernels, got {kernel}x{kernel}"
     return found
 
 
@@ -119,6 +122,8 @@ def _implementation(backend: str) -> ModuleType:
         return importlib.import_module("simgan.kernels.residual_block.triton_kernel")
     if backend == CPP:
         return importlib.import_module("simgan.kernels.residual_block.native_kernel")
+    if backend == CUDA:
+        return importlib.import_module("simgan.kernels.residual_block.cuda_kernel")
     return reference
 
 

@@ -98,6 +98,20 @@ def test_the_cuda_backend_says_when_it_was_built_without_cuda(
     assert problem == "the native module is built without CUDA: no nvcc was found at install"
 
 
+def test_a_backend_of_one_op_may_take_other_dtypes(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = SimpleNamespace(native_info=lambda: {"cuda": ["sm_80"]})
+    pretend_native(monkeypatch, Native(module, ""))  # type: ignore[arg-type]
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (9, 0))
+    problem = dispatch._problem("residual_block", "cuda", "cuda", (torch.float32,))
+    assert problem == "it takes torch.bfloat16, torch.float16, got torch.float32"
+    assert dispatch._problem("residual_block", "cuda", "cuda", (torch.bfloat16,)) is None
+    assert dispatch._problem(CE, "cuda", "cuda", (torch.float32,)) is None
+    assert "cuda" in available_backends("residual_block", "cuda")
+    assert "cuda" not in available_backends("residual_block", "cuda", torch.float32)
+    assert "cuda" in available_backends("residual_block", "cuda", torch.float16)
+
+
 @pytest.mark.parametrize(
     ("op", "asked", "tensor", "message"),
     [
@@ -107,13 +121,6 @@ def test_the_cuda_backend_says_when_it_was_built_without_cuda(
             LOGITS,
             "the argument backend must be one of reference, triton, cpp, cuda for "
             "patch_cross_entropy, got 'metal'",
-        ),
-        (
-            "residual_block",
-            "cuda",
-            LOGITS,
-            "the argument backend must be one of reference, triton, cpp for residual_block, "
-            "got 'cuda'",
         ),
         (
             CE,
@@ -160,9 +167,11 @@ def test_without_a_gpu_nothing_is_available_on_cuda() -> None:
 def test_a_bare_name_in_the_variable_asks_only_ops_that_have_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setitem(BACKENDS, "residual_block", ("reference", "cpp"))
     monkeypatch.setenv("SIMGAN_BACKEND", "cuda")
     assert resolve_backend("residual_block", "reference", LOGITS) == "reference"
     assert dispatch._from_variable("residual_block", "cuda") is None
+    assert dispatch._from_variable(CE, "cuda") == "cuda"
     monkeypatch.setenv("SIMGAN_BACKEND", "cpp")
     with pytest.raises(ValueError, match=r"SIMGAN_BACKEND asks for 'cpp', which cannot run"):
         resolve_backend(CE, None, LOGITS.double())
@@ -189,6 +198,7 @@ def test_the_variable_can_ask_one_op(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_variable_that_asks_for_nothing_known_is_refused(
     monkeypatch: pytest.MonkeyPatch, variable: str, message: str
 ) -> None:
+    monkeypatch.setitem(BACKENDS, "residual_block", ("reference", "triton", "cpp"))
     monkeypatch.setenv("SIMGAN_BACKEND", variable)
     with pytest.raises(ValueError) as caught:
         resolve_backend("residual_block", None, LOGITS)

@@ -39,7 +39,7 @@ def backward_arguments(
         x, weight1, _, weight2, _ = inputs
         output, hidden = OPS.residual_block(*inputs, backend)
         subsets = [[True] * 5, [True] + [False] * 4, [False] + [True] * 4]
-        for needs in subsets if backend in ("reference", "cpp") else subsets[:1]:
+        for needs in subsets if backend in ("reference", "cpp", "cuda") else subsets[:1]:
             grad = torch.randn_like(output)
             yield grad, x, hidden, output, weight1, weight2, needs, backend
     elif case.op == "refiner_loss":
@@ -54,14 +54,15 @@ def backward_arguments(
 
 @pytest.mark.parametrize(("case", "backend", "layout"), SAMPLES)
 def test_opcheck_passes(case: OpCase, backend: str, layout: str) -> None:
-    inputs = with_gradients(case.inputs(torch.float32, layout))
+    inputs = with_gradients(case.inputs(case.widest_dtype(backend), layout))
     torch.library.opcheck(getattr(OPS, case.op).default, forward_arguments(case, inputs, backend))
 
 
 @pytest.mark.parametrize(("case", "backend", "layout"), SAMPLES)
 def test_opcheck_passes_for_the_backward_op(case: OpCase, backend: str, layout: str) -> None:
     op = getattr(OPS, f"{case.op}_backward").default
-    for arguments in backward_arguments(case, case.inputs(torch.float32, layout), backend):
+    inputs = case.inputs(case.widest_dtype(backend), layout)
+    for arguments in backward_arguments(case, inputs, backend):
         torch.library.opcheck(op, arguments)
 
 

@@ -14,7 +14,7 @@ DTYPE_RUNS = [
     pytest.param(case, backend, dtype, id=f"{case.id}-{backend}-{str(dtype)[6:]}")
     for case in CASES
     for backend in case.backends
-    for dtype in dtypes_of(backend)
+    for dtype in dtypes_of(case.op, backend)
 ]
 
 
@@ -47,9 +47,10 @@ def test_layout_of_the_inputs_does_not_change_the_values(
     def run(tensors: list[Tensor]) -> Tensor:
         return case.run(tensors, backend)
 
-    expected = value_and_gradients(run, case.inputs(torch.float32))
+    dtype = case.widest_dtype(backend)
+    expected = value_and_gradients(run, case.inputs(dtype))
     for ours, other in zip(
-        value_and_gradients(run, case.inputs(torch.float32, layout)), expected, strict=True
+        value_and_gradients(run, case.inputs(dtype, layout)), expected, strict=True
     ):
         # Measured on two x86-64 cores: oneDNN's channels_last convolutions differ by up to 3e-6.
         torch.testing.assert_close(ours, other, rtol=1e-5, atol=1e-5)
@@ -57,7 +58,7 @@ def test_layout_of_the_inputs_does_not_change_the_values(
 
 @pytest.mark.parametrize(("case", "backend"), RUNS)
 def test_no_row_of_a_gradient_is_lost(case: OpCase, backend: str) -> None:
-    inputs = case.inputs(torch.float32)
+    inputs = case.inputs(case.widest_dtype(backend))
     truth = value_and_gradients(case.plain, [tensor.double() for tensor in inputs])
     ours = value_and_gradients(lambda tensors: case.run(tensors, backend), inputs)
     for gradient, true_gradient in zip(ours[1:], truth[1:], strict=True):
@@ -68,7 +69,7 @@ def test_no_row_of_a_gradient_is_lost(case: OpCase, backend: str) -> None:
 
 @pytest.mark.parametrize(("case", "backend"), RUNS)
 def test_a_repeated_call_gives_the_same_bits(case: OpCase, backend: str) -> None:
-    inputs = case.inputs(torch.float32)
+    inputs = case.inputs(case.widest_dtype(backend))
     first = value_and_gradients(lambda tensors: case.run(tensors, backend), inputs)
     second = value_and_gradients(lambda tensors: case.run(tensors, backend), inputs)
     assert all(torch.equal(one, other) for one, other in zip(first, second, strict=True))
@@ -84,7 +85,7 @@ def test_reference_gradients_hold_against_finite_differences(case: OpCase) -> No
 
 @pytest.mark.parametrize(("case", "backend"), RUNS)
 def test_a_not_a_number_in_the_input_is_never_hidden(case: OpCase, backend: str) -> None:
-    inputs = case.inputs(torch.float32)
+    inputs = case.inputs(case.widest_dtype(backend))
     inputs[0].view(-1)[0] = float("nan")
     ours = value_and_gradients(lambda tensors: case.run(tensors, backend), inputs)
     plain = value_and_gradients(case.plain, inputs)
@@ -98,7 +99,7 @@ def test_a_not_a_number_in_the_input_is_never_hidden(case: OpCase, backend: str)
 @pytest.mark.parametrize("case", SMALL, ids=lambda case: case.id)
 def test_graph_replay_equals_eager(case: OpCase) -> None:
     for backend in case.backends:
-        inputs = case.inputs(torch.float32)
+        inputs = case.inputs(case.widest_dtype(backend))
         eager = value_and_gradients(lambda t, b=backend: case.run(t, b), inputs)[0]
         graph = torch.cuda.CUDAGraph()
         with torch.no_grad():
