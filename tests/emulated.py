@@ -94,6 +94,11 @@ class Emulator:
 class EmulatedBlock(Emulator):
     """The native module's launchers of the residual block, by the names of csrc/bindings.cpp."""
 
+    def strips(self, height: int, width: int) -> int:
+        """Into how many strips the GPU cuts images of 64 channels."""
+        count: int = self.library.strips(_shape([1, height, width, 64]))
+        return count
+
     def residual_block_forward_cuda(
         self, tensors: list[int], maps: list[int], kind: int, stream: int
     ) -> None:

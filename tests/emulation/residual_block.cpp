@@ -24,6 +24,11 @@ int residual_block_filter_gradient(const void* input, const void* grad,
                                                       partials, filters, bias, nullptr);
 }
 
+int strips(const simgan::BlockShape* maps) {
+  simgan::cuda::Plan plan{};
+  return simgan::cuda::plan_block<64>(*maps, &plan) == 0 ? plan.shape.strips : -1;
+}
+
 uint32_t divide(uint32_t n, uint32_t divisor) {
   return simgan::cuda::Divisor::of(divisor).divide(n);
 }
