@@ -38,18 +38,19 @@ struct Plan {
   int64_t shared_bytes;
 };
 
-// The widest strips whose window fits; `bytes_of(columns)` is the memory of one block. Two blocks
-// per multiprocessor are wanted: one calculates while the other waits.
+// The widest strips whose window fits; `bytes_of(columns)` is the memory of one block. Several
+// blocks per multiprocessor are wanted: one calculates while another waits.
 template <typename BytesOf>
-cudaError_t make_plan(const BlockShape& maps, const Gpu& gpu, int chunk, const BytesOf& bytes_of,
-                      Plan* plan) {
+cudaError_t make_plan(const BlockShape& maps, const Gpu& gpu, int chunk, int wanted,
+                      const BytesOf& bytes_of, Plan* plan) {
   const int64_t kept_back = 1024;  // by the hardware, per block
   const auto widest = [&](int64_t bytes) {
     const int64_t per_column = bytes_of(1) - bytes_of(0);
     return (bytes - bytes_of(0)) / per_column;
   };
-  int64_t columns = widest(gpu.shared_per_multiprocessor / 2 - kept_back);
-  int64_t blocks = 2 * int64_t{gpu.multiprocessors};
+  int64_t blocks = int64_t{wanted} * gpu.multiprocessors;
+  int64_t columns = widest(
+      std::min(gpu.shared_per_multiprocessor / wanted - kept_back, int64_t{gpu.shared_per_block}));
   if (columns < std::min<int64_t>(maps.width, kFewestColumns)) {
     columns = widest(gpu.shared_per_block);
     blocks = gpu.multiprocessors;
@@ -88,7 +89,7 @@ cudaError_t plan_block(const BlockShape& maps, Plan* plan) {
   Gpu gpu;
   const cudaError_t error = this_gpu(&gpu);
   if (error != cudaSuccess) return error;
-  return make_plan(maps, gpu, kChunk, BlockMemory<kChannels>::bytes, plan);
+  return make_plan(maps, gpu, kChunk, kBlocksWanted, BlockMemory<kChannels>::bytes, plan);
 }
 
 template <int kChannels>
@@ -96,21 +97,27 @@ cudaError_t plan_filters(const BlockShape& maps, Plan* plan) {
   Gpu gpu;
   const cudaError_t error = this_gpu(&gpu);
   if (error != cudaSuccess) return error;
-  return make_plan(maps, gpu, kFilterChunk, FilterLayout<kChannels>::bytes, plan);
+  return make_plan(maps, gpu, kFilterChunk, FilterLayout<kChannels>::kBlocksWanted,
+                   FilterLayout<kChannels>::bytes, plan);
 }
 
 template <typename... Parameters, typename... Arguments>
 cudaError_t launch(void (*kernel)(Parameters...), dim3 grid, int threads, int64_t shared_bytes,
                    void* stream, const Arguments&... arguments) {
-  const cudaError_t error = cudaFuncSetAttribute(
-      kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes));
-  if (error != cudaSuccess) return error;
+  cudaError_t error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                           static_cast<int>(shared_bytes));
+  if (error == cudaSuccess) {
+    error = cudaFuncSetAttribute(kernel, cudaFuncAttributePreferredSharedMemoryCarveout,
+                                 cudaSharedmemCarveoutMaxShared);
+  }
   cudaLaunchConfig_t config{};
   config.gridDim = grid;
   config.blockDim = dim3(threads);
   config.dynamicSmemBytes = shared_bytes;
   config.stream = static_cast<cudaStream_t>(stream);
-  return cudaLaunchKernelEx(&config, kernel, arguments...);
+  if (error == cudaSuccess) error = cudaLaunchKernelEx(&config, kernel, arguments...);
+  if (error != cudaSuccess) cudaGetLastError();  // told once: the next to ask must not find it
+  return error;
 }
 
 // Calls call(Element{}, integral_constant<channels>{}) if there is a kernel for both.

@@ -31,6 +31,7 @@ struct FilterLayout {
   static constexpr int kOutTiles = kChannels == 64 ? 4 : 2;  // of 8 channels, per warp
   static constexpr int kWarpsOut = kChannels / (8 * kOutTiles);
   static constexpr int kThreads = kChannels / 16 * kWarpsOut * 32;
+  static constexpr int kBlocksWanted = kThreads < 256 ? 256 / kThreads : 1;  // per multiprocessor
   static constexpr int kSums = 9 * kChannels * kChannels + kChannels;
   static constexpr int kGrad = 2 * kFilterChunk * 4;  // behind the pixels' neighbours
   static constexpr int kRing = kGrad + 2 * kFilterChunk * Row::kBytes;
@@ -207,6 +208,7 @@ __global__ void __launch_bounds__(kSumThreads)
   const int i = blockIdx.x * kSumThreads + threadIdx.x;
   if (i >= filters + biases) return;
   float sum = 0.0f;
+#pragma unroll 16
   for (int b = 0; b < blocks; ++b) {
     sum += partials[static_cast<int64_t>(b) * (filters + biases) + i];
   }

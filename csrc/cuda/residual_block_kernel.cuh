@@ -19,7 +19,8 @@
 namespace simgan::cuda {
 
 constexpr int kBlockThreads = 128;
-constexpr int kTiles = 4;  // of 16 pixels: the rows of a warp
+constexpr int kBlocksWanted = 2;  // per multiprocessor: what registers allow
+constexpr int kTiles = 4;         // of 16 pixels: the rows of a warp
 constexpr int kWarpPixels = 16 * kTiles;
 constexpr int kChunk = kBlockThreads / 32 * kWarpPixels;
 constexpr int kTaps = 9;
@@ -291,7 +292,7 @@ class BlockWorker {
 };
 
 template <typename Element, int kChannels, bool kBackward>
-__global__ void __launch_bounds__(kBlockThreads, 2)
+__global__ void __launch_bounds__(kBlockThreads, kBlocksWanted)
     residual_block_kernel(const __grid_constant__ BlockTask<Element> task) {
   BlockWorker<Element, kChannels, kBackward>(task).run();
 }

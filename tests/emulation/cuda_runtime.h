@@ -77,7 +77,11 @@ enum cudaDeviceAttr {
   cudaDevAttrMaxSharedMemoryPerMultiprocessor = 81,
   cudaDevAttrMaxSharedMemoryPerBlockOptin = 97,
 };
-enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize = 8 };
+enum cudaFuncAttribute {
+  cudaFuncAttributeMaxDynamicSharedMemorySize = 8,
+  cudaFuncAttributePreferredSharedMemoryCarveout = 9,
+};
+constexpr int cudaSharedmemCarveoutMaxShared = 100;
 struct cudaLaunchAttribute;
 struct cudaLaunchConfig_t {
   dim3 gridDim, blockDim;
@@ -121,7 +125,8 @@ inline const char* problem_of(const cudaLaunchConfig_t& how, const void* kernel)
 }  // namespace emulation
 
 template <class Kernel>
-cudaError_t cudaFuncSetAttribute(Kernel* kernel, cudaFuncAttribute, int bytes) {
+cudaError_t cudaFuncSetAttribute(Kernel* kernel, cudaFuncAttribute what, int bytes) {
+  if (what != cudaFuncAttributeMaxDynamicSharedMemorySize) return cudaSuccess;  // a hint
   if (bytes > emulation::gpu.shared_per_block) {
     return emulation::refuse("more shared memory than the GPU has");
   }

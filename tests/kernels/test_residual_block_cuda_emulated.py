@@ -12,6 +12,16 @@ from typing import Any
 import pytest
 import torch
 from emulated import COMPILER, EmulatedBlock, build
+from half_blocks import (
+    ALL,
+    BACKWARD,
+    DTYPES,
+    FORWARD,
+    SIZES,
+    assert_as_good_as_torch,
+    backward_inputs,
+    block_inputs,
+)
 from op_cases import laid_out
 from torch import Tensor
 
@@ -19,19 +29,6 @@ from simgan.kernels.residual_block import cuda_kernel, reference
 
 if COMPILER is None:
     pytest.skip("the emulator needs a C++ compiler", allow_module_level=True)
-
-ALL = [True] * 5
-SIZES = [
-    # images, height, width, channels: one pixel, many tiny images, one row, primes, the paper's
-    (1, 1, 1, 64),
-    (300, 1, 1, 16),
-    (3, 5, 7, 64),
-    (2, 7, 9, 48),
-    (1, 1, 300, 32),
-    (1, 300, 1, 16),
-    (2, 37, 41, 32),
-    (2, 35, 55, 64),
-]
 
 
 @pytest.fixture(scope="module")
@@ -61,62 +58,35 @@ def emulator(library: EmulatedBlock, monkeypatch: pytest.MonkeyPatch) -> Iterato
     library.reset()
 
 
-def block_inputs(
-    emulator: EmulatedBlock, size: tuple[int, int, int, int], dtype: torch.dtype
-) -> list[Tensor]:
-    images, height, width, channels = size
-    torch.manual_seed(channels + height)
-    shape = (channels, channels, 3, 3)
-    scale = 0.5 / channels**0.5
-    x = torch.randn(images, channels, height, width)
-    tensors = (
-        x.contiguous(memory_format=torch.channels_last),
-        *(torch.randn(shape) * scale, torch.randn(channels)),
-        *(torch.randn(shape) * scale, torch.randn(channels)),
-    )
-    return [emulator.guarded(tensor.to(dtype)) for tensor in tensors]
-
-
-def backward_inputs(emulator: EmulatedBlock, inputs: list[Tensor]) -> tuple[Tensor, ...]:
-    """Both sides get one hidden and one output map: where a relu's input is near 0, rounding
-    decides."""
-    x, weight1, _, weight2, _ = inputs
-    output, hidden = reference.forward(*inputs)
-    grad = emulator.guarded(torch.randn_like(x))
-    return grad, x, emulator.guarded(hidden), emulator.guarded(output), weight1, weight2
+def guarded_inputs(
+    emulator: EmulatedBlock, size: tuple[int, int, int, int], dtype: torch.dtype = torch.float16
+) -> tuple[list[Tensor], list[Tensor]]:
+    """Inputs of the forward and of the backward pass."""
+    inputs = [emulator.guarded(tensor) for tensor in block_inputs(size, dtype)]
+    return inputs, [emulator.guarded(tensor) for tensor in backward_inputs(inputs)]
 
 
 def results(emulator: EmulatedBlock, size: tuple[int, int, int, int]) -> list[Tensor]:
     """Everything the backend calculates, in memory of its own."""
-    inputs = block_inputs(emulator, size, torch.float16)
+    inputs, arguments = guarded_inputs(emulator, size)
     maps = cuda_kernel.forward(*inputs)
-    gradients = cuda_kernel.backward(*backward_inputs(emulator, inputs), ALL)
+    gradients = cuda_kernel.backward(*arguments, ALL)
     return [tensor.clone() for tensor in (*maps, *gradients)]
 
 
-def assert_as_good_as_torch(ours: Any, plain: Any, truth: Any, names: list[str]) -> None:
-    """The precision rule of test_op_values.py: two last places beside twice torch's error."""
-    for name, one, plain_one, true_one in zip(names, ours, plain, truth, strict=True):
-        assert one.shape == true_one.shape
-        tiny = 2 * torch.finfo(one.dtype).eps * true_one.abs().max()
-        allowed = 2 * (plain_one.double() - true_one).abs().max() + tiny
-        assert (one.double() - true_one).abs().max() <= allowed, name
-
-
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=["fp16", "bf16"])
+@pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: "x".join(map(str, size)))
 def test_values_and_gradients_are_as_near_float64_as_those_of_torch(
     emulator: EmulatedBlock, size: tuple[int, int, int, int], dtype: torch.dtype
 ) -> None:
-    inputs = block_inputs(emulator, size, dtype)
+    inputs, arguments = guarded_inputs(emulator, size, dtype)
     truth = reference.forward(*(tensor.double() for tensor in inputs))
     ours = cuda_kernel.forward(*inputs)
-    assert_as_good_as_torch(ours, reference.forward(*inputs), truth, ["output", "hidden"])
-    arguments = backward_inputs(emulator, inputs)
+    assert_as_good_as_torch(ours, reference.forward(*inputs), truth, FORWARD)
     truth = reference.backward(*(tensor.double() for tensor in arguments), ALL)
     gradients = cuda_kernel.backward(*arguments, ALL)
     plain = reference.backward(*arguments, ALL)
-    assert_as_good_as_torch(gradients, plain, truth, ["x", "weight1", "bias1", "weight2", "bias2"])
+    assert_as_good_as_torch(gradients, plain, truth, BACKWARD)
 
 
 @pytest.mark.parametrize("size", [(3, 5, 7, 64), (2, 23, 29, 32)])
@@ -147,12 +117,12 @@ def test_the_share_of_a_block_does_not_change_the_maps(
 def test_images_too_wide_for_shared_memory_are_cut_into_strips(
     emulator: EmulatedBlock, shared: int, strips: int
 ) -> None:
-    size = (1, 6, 130, 64)
+    size = (1, 3, 130, 64)
     emulator.set_gpu(2, 1000, 999)
-    assert emulator.strips(6, 130) == 1
+    assert emulator.strips(3, 130) == 1
     expected = results(emulator, size)
     emulator.set_gpu(2, shared + 1, shared)
-    assert emulator.strips(6, 130) == strips
+    assert emulator.strips(3, 130) == strips
     found = results(emulator, size)
     assert all(torch.equal(one, other) for one, other in zip(found[:3], expected[:3], strict=True))
     for one, other in zip(found[3:], expected[3:], strict=True):
@@ -174,8 +144,7 @@ def test_a_width_without_a_kernel_is_refused(emulator: EmulatedBlock) -> None:
 def test_the_layout_of_the_inputs_does_not_change_a_bit(
     emulator: EmulatedBlock, layout: str
 ) -> None:
-    inputs = block_inputs(emulator, (3, 6, 7, 32), torch.bfloat16)
-    arguments = backward_inputs(emulator, inputs)
+    inputs, arguments = guarded_inputs(emulator, (3, 6, 7, 32), torch.bfloat16)
     expected = (*cuda_kernel.forward(*inputs), *cuda_kernel.backward(*arguments, ALL))
     moved = [laid_out(tensor, layout) for tensor in inputs]
     moved_arguments = [laid_out(tensor, layout) for tensor in arguments]
@@ -184,7 +153,7 @@ def test_the_layout_of_the_inputs_does_not_change_a_bit(
 
 
 def test_an_address_that_16_byte_copies_cannot_start_at_is_moved(emulator: EmulatedBlock) -> None:
-    inputs = block_inputs(emulator, (1, 4, 5, 16), torch.float16)
+    inputs, _ = guarded_inputs(emulator, (1, 4, 5, 16))
     expected, _ = cuda_kernel.forward(*inputs)
     moved = []
     for tensor in inputs:
@@ -194,7 +163,7 @@ def test_an_address_that_16_byte_copies_cannot_start_at_is_moved(emulator: Emula
 
 
 def test_the_hidden_map_is_written_only_if_it_is_kept(emulator: EmulatedBlock) -> None:
-    inputs = block_inputs(emulator, (2, 9, 8, 32), torch.float16)
+    inputs, _ = guarded_inputs(emulator, (2, 9, 8, 32))
     output, hidden = cuda_kernel.forward(*inputs)
     without, nothing = cuda_kernel.forward(*inputs, keep_hidden=False)
     assert torch.equal(without, output)
@@ -209,19 +178,18 @@ def test_the_hidden_map_is_written_only_if_it_is_kept(emulator: EmulatedBlock) -
 def test_only_the_needed_gradients_are_calculated(
     emulator: EmulatedBlock, needs: list[bool]
 ) -> None:
-    inputs = block_inputs(emulator, (3, 5, 6, 16), torch.float16)
-    arguments = backward_inputs(emulator, inputs)
+    _, arguments = guarded_inputs(emulator, (3, 5, 6, 16))
     everything = cuda_kernel.backward(*arguments, ALL)
     some = cuda_kernel.backward(*arguments, needs)
     for one, full, needed in zip(some, everything, needs, strict=True):
         assert torch.equal(one, full) if needed else one.numel() == 0
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=["fp16", "bf16"])
+@pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
 def test_a_not_a_number_reaches_all_that_depends_on_it_and_nothing_else(
     emulator: EmulatedBlock, dtype: torch.dtype
 ) -> None:
-    inputs = block_inputs(emulator, (2, 9, 11, 16), dtype)
+    inputs, _ = guarded_inputs(emulator, (2, 9, 11, 16), dtype)
     expected, _ = cuda_kernel.forward(*inputs)
     inputs[0][0, 3, 4, 5] = float("nan")
     output, hidden = cuda_kernel.forward(*inputs)
@@ -233,7 +201,7 @@ def test_a_not_a_number_reaches_all_that_depends_on_it_and_nothing_else(
 
 
 def test_zero_weights_leave_the_relu_of_the_input(emulator: EmulatedBlock) -> None:
-    x, *_ = block_inputs(emulator, (2, 9, 10, 32), torch.bfloat16)
+    (x, *_), _ = guarded_inputs(emulator, (2, 9, 10, 32), torch.bfloat16)
     zeros = x.new_zeros(32, 32, 3, 3), x.new_zeros(32)
     output, hidden = cuda_kernel.forward(x, *zeros, *zeros)
     assert torch.equal(output, x.relu()) and not hidden.any()
