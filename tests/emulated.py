@@ -94,10 +94,9 @@ class Emulator:
 class EmulatedBlock(Emulator):
     """The native module's launchers of the residual block, by the names of csrc/bindings.cpp."""
 
-    def strips(self, height: int, width: int) -> int:
-        """Into how many strips the GPU cuts images of 64 channels."""
-        count: int = self.library.strips(_shape([1, height, width, 64]))
-        return count
+    def strips(self, size: tuple[int, int, int, int]) -> list[int]:
+        """Into how many strips each kernel, block and filters, cuts maps of this size."""
+        return [self.library.strips(_shape(list(size)), kernel) for kernel in (0, 1)]
 
     def residual_block_forward_cuda(
         self, tensors: list[int], maps: list[int], kind: int, stream: int

@@ -11,7 +11,7 @@ namespace simgan::cuda {
 namespace {
 
 constexpr int64_t kMostPositions = 1 << 28;  // of an image, and of a block's walk
-constexpr int kFewestColumns = 32;           // of a strip, rather than one block less per GPU core
+constexpr int kFewestColumns = 32;           // of a strip; rather one block per multiprocessor
 
 struct Gpu {
   int multiprocessors = 0;

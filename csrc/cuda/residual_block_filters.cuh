@@ -107,15 +107,14 @@ class FilterWorker {
     }
   }
 
-  // Pixels that another block or strip adds count as 0.
+  // Pixels that another strip adds count as 0; those of other blocks lie in other chunks.
   __device__ void load_grad(int position, int buffer) {
     for (unsigned i = threadIdx.x; i < kFilterChunk * Row::kUnits; i += Layout::kThreads) {
       const unsigned pixel = i / Row::kUnits, unit = i % Row::kUnits;
       const Place place = walk_.locate(position + pixel);
-      const bool ours = place.owned && position + static_cast<int>(pixel) < walk_.last;
-      const Element* from = task_.grad + (ours ? place.pixel * kChannels + unit * 8 : 0);
+      const Element* from = task_.grad + (place.owned ? place.pixel * kChannels + unit * 8 : 0);
       const uint32_t to = Layout::kGrad + Row::offset(buffer * kFilterChunk + pixel, unit);
-      ptx::copy_async(memory_ + to, from, ours);
+      ptx::copy_async(memory_ + to, from, place.owned);
     }
   }
 

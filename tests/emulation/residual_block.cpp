@@ -24,9 +24,14 @@ int residual_block_filter_gradient(const void* input, const void* grad,
                                                       partials, filters, bias, nullptr);
 }
 
-int strips(const simgan::BlockShape* maps) {
+int strips(const simgan::BlockShape* maps, int filters) {
   simgan::cuda::Plan plan{};
-  return simgan::cuda::plan_block<64>(*maps, &plan) == 0 ? plan.shape.strips : -1;
+  const int error =
+      simgan::cuda::choose(simgan::cuda::kHalf, maps->channels, [&](auto, auto channels) -> int {
+        return filters ? simgan::cuda::plan_filters<channels()>(*maps, &plan)
+                       : simgan::cuda::plan_block<channels()>(*maps, &plan);
+      });
+  return error == 0 ? plan.shape.strips : -1;
 }
 
 uint32_t divide(uint32_t n, uint32_t divisor) {

@@ -113,16 +113,15 @@ def test_the_share_of_a_block_does_not_change_the_maps(
         torch.testing.assert_close(one, other, rtol=2e-3, atol=2e-3)
 
 
-@pytest.mark.parametrize(("shared", "strips"), [(227, 3), (99, 5)])
+@pytest.mark.parametrize(("shared", "strips"), [(24, [3, 2]), (20, [8, 4])], ids=["24K", "20K"])
 def test_images_too_wide_for_shared_memory_are_cut_into_strips(
-    emulator: EmulatedBlock, shared: int, strips: int
+    emulator: EmulatedBlock, shared: int, strips: list[int]
 ) -> None:
-    size = (1, 3, 130, 64)
-    emulator.set_gpu(2, 1000, 999)
-    assert emulator.strips(3, 130) == 1
+    size = (3, 9, 130, 16)
+    assert emulator.strips(size) == [1, 1]
     expected = results(emulator, size)
-    emulator.set_gpu(2, shared + 1, shared)
-    assert emulator.strips(3, 130) == strips
+    emulator.set_gpu(40, shared + 1, shared)
+    assert emulator.strips(size) == strips
     found = results(emulator, size)
     assert all(torch.equal(one, other) for one, other in zip(found[:3], expected[:3], strict=True))
     for one, other in zip(found[3:], expected[3:], strict=True):
