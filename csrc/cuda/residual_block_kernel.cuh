@@ -15,47 +15,9 @@
 #include "numbers.cuh"
 #include "pixel_stream.cuh"
 #include "ptx.cuh"
+#include "residual_block_task.cuh"
 
 namespace simgan::cuda {
-
-constexpr int kBlockThreads = 128;
-constexpr int kBlocksWanted = 2;  // per multiprocessor: what registers allow
-constexpr int kTiles = 4;         // of 16 pixels: the rows of a warp
-constexpr int kWarpPixels = 16 * kTiles;
-constexpr int kChunk = kBlockThreads / 32 * kWarpPixels;
-constexpr int kTaps = 9;
-constexpr int kPieces = 8;  // the next chunk is loaded in, beside as many taps
-
-template <typename Element>
-struct BlockTask {
-  StreamShape shape;
-  const Element* input;    // [images][height][width][C]
-  const Element* filters;  // [2][3 * 3][out][in]
-  const Element* bias1;    // [C]; not read in backward
-  const Element* bias2;    // [C]; not read in backward
-  const Element* gate;     // as input; read in backward only
-  Element* between;        // as input, or nullptr: not wanted
-  Element* output;         // as input
-};
-
-// Positions that a block calculates before its first result: the second filter's reach, in chunks.
-__host__ __device__ constexpr int lead_chunks(int columns) {
-  return (2 * (columns + 1) + kChunk - 1) / kChunk;
-}
-
-template <int kChannels>
-struct BlockMemory {
-  using Row = Rows<kChannels>;
-  static constexpr int kFilterBytes = kChannels * Row::kBytes;  // of one tap
-  static constexpr int kRings = 2 * kFilterBytes;
-
-  __host__ __device__ static constexpr int ring_rows(int columns) {
-    return kChunk + 2 * (columns + 1);
-  }
-  __host__ __device__ static constexpr int64_t bytes(int columns) {
-    return kRings + int64_t{2} * (ring_rows(columns) + 1) * Row::kBytes;
-  }
-};
 
 // What one block needs to find its way; the sums are kept apart from it, in registers.
 template <typename Element, int kChannels, bool kBackward>
@@ -85,7 +47,7 @@ class BlockWorker {
       ptx::store_shared(between_ + ring_.zeros() * Row::kBytes + 4 * i, 0u);
     }
     load_filter(0, 0);
-    load_pixels(position_, 0, ring_.size);
+    load_pixels(task_.input, input_, position_, 0, ring_.size);
     ptx::commit_copies();
     Sums sums;
     for (; position_ < walk_.last; advance()) {
@@ -95,7 +57,7 @@ class BlockWorker {
       finish_between(sums);
       if (warming) {
         __syncthreads();
-        load_pixels(position_ + ring_.size, 0, kChunk);
+        load_pixels(task_.input, input_, position_ + ring_.size, 0, kChunk);
         ptx::commit_copies();
         continue;
       }
@@ -126,14 +88,15 @@ class BlockWorker {
     }
   }
 
-  // Starts the copy of `count` pixels of the input from `position`, to the window's offset.
-  __device__ __forceinline__ void load_pixels(int position, int offset, unsigned count) {
+  // Starts the copy of `count` pixels of `maps` from `position` to a window's offset.
+  __device__ __forceinline__ void load_pixels(const Element* maps, uint32_t ring, int position,
+                                              int offset, unsigned count) {
 #pragma unroll 1
     for (unsigned i = threadIdx.x; i < count * Row::kUnits; i += kBlockThreads) {
       const unsigned pixel = i / Row::kUnits, unit = i % Row::kUnits;
       const Place place = walk_.locate(position + pixel);
-      const Element* from = task_.input + (place.inside ? place.pixel * kChannels + unit * 8 : 0);
-      ptx::copy_async(input_ + Row::offset(ring_.row(offset + pixel), unit), from, place.inside);
+      const Element* from = maps + (place.inside ? place.pixel * kChannels + unit * 8 : 0);
+      ptx::copy_async(ring + Row::offset(ring_.row(offset + pixel), unit), from, place.inside);
     }
   }
 
@@ -147,20 +110,29 @@ class BlockWorker {
       const int row = warp_row_ + 16 * m + lane_ % 16;
       neighbours[m] = walk_.locate(position_ + shift + row).neighbours;
     }
-    const bool prefetch = first_tap != 0 && next >= 0;
 #pragma unroll 1
     for (int tap = 0; tap < kTaps; ++tap) {
       ptx::wait_copies<0>();
       __syncthreads();
       const int following = tap + 1 < kTaps ? first_tap + tap + 1 : next;
       if (following >= 0) load_filter(following, buffer_ ^ 1);
-      if (prefetch && tap < kPieces) {
-        constexpr int kPiece = kChunk / kPieces;
-        load_pixels(position_ + ring_.size + tap * kPiece, tap * kPiece, kPiece);
-      }
+      if (tap < kPieces) load_piece(tap * (kChunk / kPieces), first_tap, next);
       ptx::commit_copies();
       add_tap(sums, ring, tap, neighbours);
       buffer_ ^= 1;
+    }
+  }
+
+  // What can be loaded beside a tap: beside the second convolution the next chunk of the input, in
+  // place of the oldest, and beside the first the gate, to where its results will replace it.
+  __device__ __forceinline__ void load_piece(int pixel, int first_tap, int next) {
+    constexpr unsigned kPiece = kChunk / kPieces;
+    if (first_tap != 0 && next >= 0) {
+      load_pixels(task_.input, input_, position_ + ring_.size + pixel, pixel, kPiece);
+    }
+    if (kBackward && first_tap == 0) {
+      const int offset = walk_.margin + pixel;
+      load_pixels(task_.gate, between_, position_ + offset, walk_.margin + offset, kPiece);
     }
   }
 
@@ -199,7 +171,8 @@ class BlockWorker {
     }
   }
 
-  // Calls each(row, sum of channel, channel) for the thread's pairs of neighbouring channels.
+  // Calls each(row of the chunk, m, i) for the rows that this thread holds sums[m][n][i, i + 1] of,
+  // those of channels 8n + 2 (lane % 4) and the next.
   template <typename Each>
   __device__ __forceinline__ void for_rows(const Each& each) {
 #pragma unroll
@@ -243,15 +216,16 @@ class BlockWorker {
       const uint32_t ring_row = ring_.row(2 * walk_.margin + row);
 #pragma unroll
       for (int n = 0; n < kColumns; ++n) {
-        const int64_t at = place.pixel * kChannels + 8 * n + lane_ % 4 * 2;
+        const uint32_t address = between_ + Row::offset(ring_row, n) + lane_ % 4 * 4;
         uint32_t pair = 0;
         if constexpr (kBackward) {
-          float2 sum = {sums[m][n][i], sums[m][n][i + 1]};
-          if (place.inside) pair = pack<Element>(keep_positive(sum, load_pair(task_.gate + at)));
+          const float2 gate = unpack<Element>(ptx::load_shared<uint32_t>(address));  // 0 outside
+          pair = pack<Element>(keep_positive({sums[m][n][i], sums[m][n][i + 1]}, gate));
         } else if (place.inside) {
           pair = ptx::pack_relu<Element>(sums[m][n][i], sums[m][n][i + 1]);
         }
-        ptx::store_shared(between_ + Row::offset(ring_row, n) + lane_ % 4 * 4, pair);
+        ptx::store_shared(address, pair);
+        const int64_t at = place.pixel * kChannels + 8 * n + lane_ % 4 * 2;
         if (wanted) store_pair(task_.between + at, pair);
       }
     });
