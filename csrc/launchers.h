@@ -8,7 +8,7 @@
 namespace simgan {
 
 // Raised by one whenever a launcher changes its arguments; kernels/native.py asks for the same.
-constexpr int kInterface = 3;
+constexpr int kInterface = 4;
 
 // Codes of the CPU launchers. The CUDA launchers return cudaError_t.
 enum Status : int {

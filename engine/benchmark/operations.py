@@ -207,9 +207,7 @@ def _mode(operation: Operation, scene: Scene, mode: str, say: Say) -> list[Row]:
     say(f"{operation.name} {mode}")
     backends = [
         name
-        for name in available_backends(
-            operation.name, scene.device.type, operation.inputs[0].dtype
-        )
+        for name in available_backends(operation.name, scene.device.type, operation.inputs[0].dtype)
         if name not in operation.limits
     ]
     if scene.device.type == "cpu":
