@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 SOURCES := cli engine kernels tests benchmarks setup.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types format bench gpu-check clean
+.PHONY: help install demo test lint types format bench kernel-report gpu-check clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -44,6 +44,9 @@ format: $(STAMP)  ## Rewrite the sources in house style
 
 bench: $(STAMP)  ## Measure speed on this machine
 	$(BIN)/simgan-engine bench
+
+kernel-report: $(STAMP)  ## Registers and spills of every GPU kernel; needs no GPU
+	$(BIN)/python benchmarks/kernel_resources.py
 
 gpu-check:  ## On a machine with a GPU and its own torch: build, test and measure there
 	$(PYTHON) benchmarks/gpu_check.py

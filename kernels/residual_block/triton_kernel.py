@@ -17,6 +17,16 @@ _SPLITS = 64  # of the sum over pixels in the weight gradient
 
 
 @triton.jit
+def _places(start, i_pixel, pixels, height, width):
+    """Row and column of pixels start + i in their image, and whether they exist.
+
+    Only `start` is 64 bits wide: 64-bit places of a whole tile took twice the registers.
+    """
+    in_image = (start % (height * width)).to(tl.int32) + i_pixel
+    return in_image // width % height, in_image % width, i_pixel < pixels - start
+
+
+@triton.jit
 def residual_block_conv_kernel(
     x_ptr,  # [pixels, C], pixels = N * H * W
     weight_ptr,  # [K * K, C, C]: tap, in, out
@@ -34,15 +44,16 @@ def residual_block_conv_kernel(
     BLOCK: tl.constexpr,
 ):
     """y = [relu](conv(x) + bias [+ extra] [where extra > 0])."""
-    i_pixel = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    start = tl.program_id(0).to(tl.int64) * BLOCK
+    i_pixel = tl.arange(0, BLOCK)
     i_channel = tl.arange(0, C)
-    i_row = i_pixel // width % height
-    i_column = i_pixel % width
+    i_row, i_column, exists = _places(start, i_pixel, pixels, height, width)
+    x_ptr, extra_ptr, y_ptr = x_ptr + start * C, extra_ptr + start * C, y_ptr + start * C
     total = tl.zeros((BLOCK, C), tl.float32)
     for tap in tl.range(0, K * K, num_stages=3):
         dy = tap // K - K // 2
         dx = tap % K - K // 2
-        inside = (i_row + dy >= 0) & (i_row + dy < height) & (i_pixel < pixels)
+        inside = (i_row + dy >= 0) & (i_row + dy < height) & exists
         inside = inside & (i_column + dx >= 0) & (i_column + dx < width)
         p_x = x_ptr + (i_pixel + dy * width + dx)[:, None] * C + i_channel[None, :]
         b_x = tl.load(p_x, mask=inside[:, None], other=0.0)
@@ -50,7 +61,7 @@ def residual_block_conv_kernel(
         total = tl.dot(b_x, tl.load(p_weight), total, input_precision="ieee")
     total += tl.load(bias_ptr + i_channel).to(tl.float32)[None, :]
     offset = i_pixel[:, None] * C + i_channel[None, :]
-    mask = (i_pixel < pixels)[:, None]
+    mask = exists[:, None]
     if ADD:
         total += tl.load(extra_ptr + offset, mask=mask, other=0.0).to(tl.float32)
     if KEEP:
@@ -80,17 +91,19 @@ def residual_block_weight_kernel(
     dx = tap % K - K // 2
     i_channel = tl.arange(0, C)
     start = tl.program_id(0).to(tl.int64) * span
+    i_pixel = tl.arange(0, BLOCK)
+    x_ptr, grad_ptr = x_ptr + start * C, grad_ptr + start * C
     total = tl.zeros((C, C), tl.float32)
     for step in tl.range(0, span, BLOCK, num_stages=3):
-        i_pixel = start + step + tl.arange(0, BLOCK)
-        i_row = i_pixel // width % height
-        i_column = i_pixel % width
-        inside = (i_row + dy >= 0) & (i_row + dy < height) & (i_pixel < pixels)
+        i_row, i_column, exists = _places(start, step + i_pixel, pixels, height, width)
+        inside = (i_row + dy >= 0) & (i_row + dy < height) & exists
         inside = inside & (i_column + dx >= 0) & (i_column + dx < width)
         p_x = x_ptr + (i_pixel + dy * width + dx)[:, None] * C + i_channel[None, :]
         b_x = tl.load(p_x, mask=inside[:, None], other=0.0)
         p_grad = grad_ptr + i_pixel[:, None] * C + i_channel[None, :]
-        b_grad = tl.load(p_grad, mask=(i_pixel < pixels)[:, None], other=0.0)
+        b_grad = tl.load(p_grad, mask=exists[:, None], other=0.0)
+        x_ptr += BLOCK * C
+        grad_ptr += BLOCK * C
         total = tl.dot(tl.trans(b_x), b_grad, total, input_precision="ieee")
     i_split = tl.program_id(0).to(tl.int64) * K * K + tap
     offset = i_channel[:, None] * C + i_channel[None, :]

@@ -61,6 +61,17 @@ def test_images_longer_than_a_block_arrive_whole(backend: str) -> None:
 
 
 @EACH
+@pytest.mark.parametrize("count", [1, 513])
+def test_any_number_of_images_is_taken(backend: str, count: int) -> None:
+    buffer = torch.zeros(600, 3, device=DEVICE)
+    images = torch.arange(1.0, 3 * count + 1, device=DEVICE).view(count, 3)
+    slots = torch.arange(599, 599 - count, -1, device=DEVICE)
+    history_replace_(buffer, images, slots, backend=backend)
+    assert torch.equal(buffer[slots], images)
+    assert not buffer[: 600 - count].any()
+
+
+@EACH
 def test_no_image_leaves_the_buffer_alone(backend: str) -> None:
     buffer, images, slots = buffer_and_images()
     before = buffer.clone()
