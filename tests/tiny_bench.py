@@ -1,6 +1,6 @@
 """The smallest benchmark that still has every case."""
 
-from simgan.engine.benchmark.plan import CASES, Plan
+from simgan.engine.benchmark.plan import CASES, Plan, Scaling
 from simgan.engine.config import train_config
 
 
@@ -30,7 +30,9 @@ def tiny_plan(*cases: str, backend: str | None = None) -> Plan:
         data_images=6,
         disk_images=6,
         disk_rounds=2,
-        compile=False,
+        ops_rounds=2,
+        compile=(),
         quick=True,
         threads=1,
+        scaling=Scaling(batches=(1, 3), sizes=((35, 55), (20, 16)), images=2),
     )

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from simgan.engine.benchmark.baseline import PlainTraining
 from simgan.engine.benchmark.plan import CHANNELS, Plan
+from simgan.engine.benchmark.roofline import Ceilings
 from simgan.engine.capture import Capture
 from simgan.engine.data.packing import ImageArray
 from simgan.engine.observer import SilentObserver
@@ -22,12 +23,6 @@ from simgan.engine.run_state import Training
 from simgan.engine.setup import Arrays, build_training
 from simgan.engine.step import discriminator_step, refiner_step
 from simgan.engine.stepper import obstacle
-
-EAGER = "torch eager"
-EAGER_LAST = "torch eager, channels_last"
-COMPILED = "torch.compile"
-OURS = "simgan-engine"
-TORCH = (EAGER, EAGER_LAST, COMPILED)
 
 Weights = Mapping[str, Mapping[str, Tensor]]
 
@@ -107,6 +102,7 @@ class Scene:
         synthetic, real: float32 [b, C, H, W] in [-1, 1] on the device.
         history: [B, C, H, W].
         weights: "refiner" and "discriminator" to their state dicts.
+        ceilings: of this machine in this run; None leaves the shares of them out.
     """
 
     plan: Plan
@@ -116,6 +112,12 @@ class Scene:
     real: Tensor
     history: Tensor
     weights: Weights
+    ceilings: Ceilings | None = None
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What the networks compute in."""
+        return self.precision.amp_dtype or torch.float32
 
     def ours(self) -> Ours:
         """Our contestant."""
@@ -188,12 +190,11 @@ def _build_training(plan: Plan) -> Training:
     return build_training(plan.config, Arrays(array, array), SilentObserver())
 
 
-def compile_problem(plan: Plan) -> str | None:
-    """Why torch.compile does not take part; None if it does."""
-    if plan.quick and not plan.compile:
-        return "left out by --quick"
-    if not plan.compile:
-        return "left out by --no-compile"
+def compile_problem(plan: Plan, case: str) -> str | None:
+    """Why torch.compile does not take part in a case; None if it does."""
+    if case not in plan.compile:
+        hint = "it compiles for longer than --quick may take; --compile adds it"
+        return hint if plan.quick else "by --no-compile"
     compilers = (os.environ.get("CXX", ""), "g++", "clang++", "c++")
     if not any(name and shutil.which(name) for name in compilers):
         return "it needs a C++ compiler, none was found"

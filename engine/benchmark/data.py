@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from simgan.engine.benchmark.contest import Say
 from simgan.engine.benchmark.contestants import Scene
 from simgan.engine.benchmark.image_sets import FORMATS, SetFormat, draw_eyes
-from simgan.engine.benchmark.networks import Say
 from simgan.engine.benchmark.results import Row, skipped_row
 from simgan.engine.benchmark.rounds import Timing, measure
 from simgan.engine.data.batches import Batches

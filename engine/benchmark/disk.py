@@ -27,9 +27,9 @@ from typing import Any
 
 from safetensors.torch import save_file
 
+from simgan.engine.benchmark.contest import Say
 from simgan.engine.benchmark.contestants import Scene
 from simgan.engine.benchmark.image_sets import FORMATS, SetFormat, draw_eyes
-from simgan.engine.benchmark.networks import Say
 from simgan.engine.benchmark.plan import REFINE_BATCHES
 from simgan.engine.benchmark.results import Row, skipped_row
 from simgan.engine.benchmark.rounds import percentile

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from simgan.engine.benchmark.roofline import Pass
 from simgan.engine.config import TrainConfig
 
 
@@ -13,17 +14,56 @@ class Convolution:
         inputs, outputs: channels.
         kernel: side of its filter.
         pixels: of the output map.
+        pixels_in: of the input map.
     """
 
     inputs: int
     outputs: int
     kernel: int
     pixels: int
+    pixels_in: int
 
     @property
     def flops(self) -> int:
         """Of one image, bias and activation not counted."""
         return 2 * self.inputs * self.outputs * self.kernel**2 * self.pixels
+
+    @property
+    def parameters(self) -> int:
+        """Weights and biases."""
+        return self.inputs * self.outputs * self.kernel**2 + self.outputs
+
+    @property
+    def maps_out(self) -> int:
+        """Numbers in the output map of one image."""
+        return self.outputs * self.pixels
+
+    def forward(self, images: int, item: int, *, skip: bool = False) -> Pass:
+        """Reads the input map and the weights (and a skip connection's map), writes the output.
+
+        Args:
+            images: that go through.
+            item: bytes of one number.
+            skip: whether a map of the output's size is added.
+        """
+        extra = images * self.maps_out if skip else 0
+        return self._pass(images, item, extra)
+
+    def data_gradient(self, images: int, item: int, *, skip: bool = False) -> Pass:
+        """Reads the output map's gradient and the weights, writes the input map's gradient.
+
+        Args: as for `forward`; `skip` adds a map of the input's size.
+        """
+        extra = images * self.inputs * self.pixels_in if skip else 0
+        return self._pass(images, item, extra)
+
+    def weight_gradient(self, images: int, item: int) -> Pass:
+        """Reads the input map and the output map's gradient, writes the weights' gradient."""
+        return self._pass(images, item, 0)
+
+    def _pass(self, images: int, item: int, extra: int) -> Pass:
+        maps = self.inputs * self.pixels_in + self.maps_out
+        return Pass(images * self.flops, item * (images * maps + self.parameters + extra))
 
 
 def refiner_layers(
@@ -32,9 +72,9 @@ def refiner_layers(
     """The refiner's convolutions, first to last."""
     pixels, features, kernel = height * width, config.width, config.kernel
     return [
-        Convolution(channels, features, kernel, pixels),
-        *[Convolution(features, features, kernel, pixels)] * (2 * config.blocks),
-        Convolution(features, channels, 1, pixels),
+        Convolution(channels, features, kernel, pixels, pixels),
+        *[Convolution(features, features, kernel, pixels, pixels)] * (2 * config.blocks),
+        Convolution(features, channels, 1, pixels, pixels),
     ]
 
 
@@ -43,11 +83,11 @@ def discriminator_layers(channels: int, height: int, width: int) -> list[Convolu
     half = _halved(height) * _halved(width)
     quarter = _halved(_halved(height)) * _halved(_halved(width))
     return [
-        Convolution(channels, 96, 3, half),
-        Convolution(96, 64, 3, quarter),
-        Convolution(64, 32, 3, quarter),
-        Convolution(32, 32, 1, quarter),
-        Convolution(32, 2, 1, quarter),
+        Convolution(channels, 96, 3, half, height * width),
+        Convolution(96, 64, 3, quarter, half),
+        Convolution(64, 32, 3, quarter, quarter),
+        Convolution(32, 32, 1, quarter, quarter),
+        Convolution(32, 2, 1, quarter, quarter),
     ]
 
 

@@ -15,8 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from simgan.engine.benchmark.contest import Say
 from simgan.engine.benchmark.contestants import Scene, with_format
-from simgan.engine.benchmark.networks import Say, full_step
+from simgan.engine.benchmark.networks import full_step
 from simgan.engine.benchmark.results import Row
 from simgan.engine.benchmark.rounds import Timing, percentile, synchronize
 from simgan.engine.data.packing import pack

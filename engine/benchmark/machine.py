@@ -1,6 +1,7 @@
 """What the numbers were measured on: hardware, versions, commit, command, date."""
 
 import importlib.metadata
+import itertools
 import os
 import platform
 import subprocess
@@ -19,6 +20,15 @@ from simgan.kernels.dispatch import BACKENDS, COPIES, resolve_backend
 from simgan.kernels.native import native
 from simgan.kernels.residual_block import block_limits
 
+# Our name to that of nvidia-smi.
+SMI_FIELDS = {
+    "driver": "driver_version",
+    "power_limit": "power.limit",
+    "sm_clock": "clocks.sm",
+    "sm_clock_max": "clocks.max.sm",
+    "memory_clock": "clocks.mem",
+}
+
 
 def header(plan: Plan, precision: Precision) -> dict[str, Any]:
     """Everything a reader needs to judge or repeat the numbers, as plain values."""
@@ -29,10 +39,10 @@ def header(plan: Plan, precision: Precision) -> dict[str, Any]:
         "commit": commit(Path(__file__).resolve().parents[2]),
         **environment(),
         "cpu": cpu_model(),
+        **clocks(device),
         "triton": _version("triton"),
         "native": native().problem or native().info,
         "device": str(device),
-        "gpu": _gpu(device),
         "cores": os.cpu_count(),
         "load_before": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         "precision": precision.describe(),
@@ -47,6 +57,11 @@ def header(plan: Plan, precision: Precision) -> dict[str, Any]:
         "image": list(plan.size),
         "refiner": {"width": config.width, "blocks": config.blocks, "kernel": config.kernel},
     }
+
+
+def clocks(device: torch.device) -> dict[str, Any]:
+    """`cpu_mhz` and `gpu` as they are now; meant to be asked while the machine is still warm."""
+    return {"cpu_mhz": cpu_mhz(), "gpu": _gpu(device)}
 
 
 def commit(root: Path) -> str | None:
@@ -85,6 +100,16 @@ def _version(name: str) -> str | None:
         return None
 
 
+def cpu_mhz() -> float | None:
+    """Clock of the fastest core now, in MHz; None where the system does not tell."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return None
+    clocks = [float(line.partition(":")[2]) for line in lines if line.startswith("cpu MHz")]
+    return max(clocks, default=None)
+
+
 def _gpu(device: torch.device) -> dict[str, Any] | None:
     if device.type != "cuda":
         return None
@@ -95,24 +120,30 @@ def _gpu(device: torch.device) -> dict[str, Any] | None:
         "memory_bytes": properties.total_memory,
         "multiprocessors": properties.multi_processor_count,
         "cudnn": torch.backends.cudnn.version(),  # type: ignore[no-untyped-call]
-        "driver": _nvidia_smi("driver_version"),
-        "power_limit": _nvidia_smi("power.limit"),
+        **_nvidia_smi(str(getattr(properties, "uuid", ""))),
     }
 
 
-def _nvidia_smi(field: str) -> str | None:
-    """One property of the first GPU; None where the tool is missing."""
+def _nvidia_smi(uuid: str) -> dict[str, str | None]:
+    """Driver, power and clocks of one GPU as the driver's own tool writes them, with units.
+
+    Args:
+        uuid: of the GPU, without "GPU-"; empty for the first.
+    """
+    values: list[str] = []
+    words = ["nvidia-smi", f"--query-gpu={','.join(SMI_FIELDS.values())}", "--format=csv,noheader"]
     try:
         done = subprocess.run(
-            ["nvidia-smi", f"--query-gpu={field}", "--format=csv,noheader"],
+            [*words, *([f"--id=GPU-{uuid}"] if uuid else [])],
             capture_output=True,
             text=True,
             check=True,
             timeout=10,
         )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return (done.stdout.splitlines() or [""])[0].strip() or None
+        values = [value.strip() for value in done.stdout.splitlines()[0].split(",")]
+    except (OSError, subprocess.SubprocessError, IndexError):
+        pass
+    return dict(itertools.zip_longest(SMI_FIELDS, values[: len(SMI_FIELDS)]))
 
 
 def _backends(config: TrainConfig, precision: Precision) -> dict[str, str]:

@@ -1,8 +1,7 @@
-"""The cases on single operations: every available backend beside plain PyTorch."""
+"""The single operations of a step, with inputs, and what they are in plain PyTorch."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,12 +15,9 @@ from simgan.engine.benchmark.baseline import (
     plain_regularization,
 )
 from simgan.engine.benchmark.contestants import Scene
-from simgan.engine.benchmark.flops import Convolution
-from simgan.engine.benchmark.gate import judge
-from simgan.engine.benchmark.networks import Say, add_ratios
-from simgan.engine.benchmark.plan import CHANNELS, OPS_ROUNDS
-from simgan.engine.benchmark.results import Row, Work, timed_row
-from simgan.engine.benchmark.rounds import measure
+from simgan.engine.benchmark.plan import CHANNELS
+from simgan.engine.benchmark.roofline import Pass, Work
+from simgan.engine.benchmark.traffic import residual_block as block_passes
 from simgan.engine.discriminator import Discriminator
 from simgan.kernels import (
     history_exchange_,
@@ -30,11 +26,8 @@ from simgan.kernels import (
     residual_block,
     self_regularization,
 )
-from simgan.kernels.dispatch import TRITON, available_backends, requested_backends, resolve_backend
 from simgan.kernels.residual_block import block_limits
 
-PLAIN = "torch eager"
-FORWARD, BOTH = "forward", "forward+backward"
 NEARLY_ZERO = 1e-5  # float32 may round a relu's input of order 1 to the other side of zero
 
 
@@ -63,16 +56,6 @@ class Operation:
     settled: Callable[..., Tensor] | None = None
 
 
-def ops_case(scene: Scene, say: Say) -> list[Row]:
-    """Forward, and forward with backward, of a step's ops in the shapes of the gaze networks."""
-    rows = []
-    for operation in operations(scene):
-        rows += _mode(operation, scene, FORWARD, say)
-        if operation.backward_factor:
-            rows += _mode(operation, scene, BOTH, say)
-    return rows
-
-
 def operations(scene: Scene) -> list[Operation]:
     """The ops of a step with seeded inputs on the scene's device, in the dtype of its precision."""
     draw = _Draw(scene)
@@ -90,7 +73,7 @@ class _Draw:
 
     def __init__(self, scene: Scene) -> None:
         self.device = scene.device
-        self.dtype = scene.precision.amp_dtype or torch.float32
+        self.dtype = scene.dtype
         self.generator = torch.Generator().manual_seed(1)
 
     def __call__(self, *shape: int, scale: float = 1.0, grad: bool = True) -> Tensor:
@@ -104,12 +87,13 @@ class _Draw:
 def _block(scene: Scene, draw: _Draw) -> Operation:
     config, (height, width) = scene.plan.config, scene.plan.size
     features, kernel = config.width, config.kernel
-    layer = Convolution(features, features, kernel, height * width)
     filters = (features, features, kernel, kernel)
     inputs = [draw(config.batch, features, height, width)]
     for _ in range(2):
         inputs += [draw(*filters, scale=(features * kernel**2) ** -0.5), draw(features, scale=0.1)]
-    work = Work(config.batch, flops=2 * config.batch * layer.flops)
+    image = (CHANNELS, height, width)
+    passes = block_passes(config, image, config.batch, draw.dtype.itemsize)
+    work = Work(config.batch, tuple(passes))
     refused = block_limits(features, kernel)
     return Operation(
         "residual_block",
@@ -146,7 +130,7 @@ def _entropy(scene: Scene, draw: _Draw) -> Operation:
         (logits,),
         lambda x: plain_cross_entropy(x, REFINED),
         lambda x, backend: patch_cross_entropy(x, REFINED, backend=backend),
-        Work(logits.shape[0], bytes=_bytes(logits)),
+        Work(logits.shape[0], (Pass(bytes=_bytes(logits)),)),
         2.0,
     )
 
@@ -160,7 +144,7 @@ def _difference(scene: Scene, draw: _Draw) -> Operation:
         (refined, synthetic),
         plain_regularization,
         self_regularization,
-        Work(batch, bytes=2 * _bytes(refined)),
+        Work(batch, (Pass(bytes=2 * _bytes(refined)),)),
         1.5,
     )
 
@@ -176,7 +160,7 @@ def _refining(scene: Scene, draw: _Draw) -> Operation:
     def ours(logits: Tensor, refined: Tensor, synthetic: Tensor, backend: str) -> Tensor:
         return refiner_loss(logits, refined, synthetic, weight, backend=backend)[0]
 
-    work = Work(logits.shape[0], bytes=_bytes(logits) + 2 * _bytes(refined))
+    work = Work(logits.shape[0], (Pass(bytes=_bytes(logits) + 2 * _bytes(refined)),))
     return Operation("refiner_loss", (logits, refined, synthetic), plain, ours, work, 1.5)
 
 
@@ -198,99 +182,8 @@ def _swap(scene: Scene, draw: _Draw) -> Operation:
         return history_exchange_(history, images, state, backend=backend)
 
     inputs = (fresh, history, torch.tensor([1, 0], device=scene.device))
-    work = Work(half, bytes=4 * _bytes(fresh))
+    work = Work(half, (Pass(bytes=4 * _bytes(fresh)),))
     return Operation("history_exchange", inputs, plain, ours, work)
-
-
-def _mode(operation: Operation, scene: Scene, mode: str, say: Say) -> list[Row]:
-    """Check plain PyTorch and every backend, then time those that passed."""
-    say(f"{operation.name} {mode}")
-    backends = [
-        name
-        for name in available_backends(operation.name, scene.device.type, operation.inputs[0].dtype)
-        if name not in operation.limits
-    ]
-    if scene.device.type == "cpu":
-        backends = [name for name in backends if name != TRITON]  # its interpreter times nothing
-    asked = requested_backends(scene.plan.config.backend).get(operation.name)
-    chosen = resolve_backend(operation.name, asked, operation.inputs[0], limits=operation.limits)
-    calls: dict[str, Callable[..., Tensor]] = {PLAIN: operation.plain}
-    calls |= {name: _on(operation.ours, name) for name in backends}
-    wide = tuple(_widened(x) for x in operation.inputs)
-    upstream = operation.settled(*wide) if operation.settled else None
-    results = {
-        name: _results(call, operation.inputs, mode, upstream) for name, call in calls.items()
-    }
-    verdicts = judge(results, _results(operation.plain, wide, mode, upstream), (PLAIN,))
-    green = {
-        name: _call(call, operation.inputs, mode)
-        for name, call in calls.items()
-        if verdicts[name].green
-    }
-    timings = measure(green, scene.plan.rounds * OPS_ROUNDS, scene.device)
-    work = operation.work.times(1 + (operation.backward_factor if mode == BOTH else 0.0))
-    rows = [
-        timed_row(_labels(operation, mode, name, chosen), verdicts[name], timings.get(name), work)
-        for name in calls
-    ]
-    add_ratios(rows, timings, chosen)
-    return rows
-
-
-def _on(call: Callable[..., Tensor], backend: str) -> Callable[..., Tensor]:
-    return lambda *inputs: call(*inputs, backend=backend)
-
-
-def _results(
-    call: Callable[..., Tensor], inputs: tuple[Tensor, ...], mode: str, upstream: Tensor | None
-) -> dict[str, Tensor]:
-    """What the gate compares: the output, and in the longer mode the gradients."""
-    inputs = tuple(x.detach().clone().requires_grad_(x.requires_grad) for x in inputs)
-    output = call(*inputs)
-    found = {"output": output.detach().clone()}
-    if mode == BOTH:
-        sources = [x for x in inputs if x.requires_grad]
-        weights = torch.ones_like(output)
-        if upstream is not None:
-            weights *= upstream
-        gradients = torch.autograd.grad(output, sources, weights)
-        found |= {f"gradient {number}": grad for number, grad in enumerate(gradients)}
-    return found
-
-
-def _call(
-    call: Callable[..., Tensor], inputs: tuple[Tensor, ...], mode: str
-) -> Callable[[], object]:
-    if mode == FORWARD:
-
-        def forward() -> object:
-            with torch.no_grad():
-                return call(*inputs)
-
-        return forward
-    sources = [x for x in inputs if x.requires_grad]
-    upstream = torch.ones_like(call(*inputs))
-    return lambda: torch.autograd.grad(call(*inputs), sources, upstream)
-
-
-def _widened(x: Tensor) -> Tensor:
-    """The same numbers in float64; indices stay."""
-    if not x.is_floating_point():
-        return x
-    return x.detach().double().requires_grad_(x.requires_grad)
-
-
-def _labels(operation: Operation, mode: str, name: str, chosen: str) -> dict[str, Any]:
-    first = operation.inputs[0]
-    return {
-        "case": operation.name,
-        "mode": mode,
-        "variant": name,
-        "chosen": name == chosen,
-        "shape": list(first.shape),
-        "dtype": str(first.dtype).removeprefix("torch."),
-        "memory_format": "channels_last",
-    }
 
 
 def _bytes(x: Tensor) -> int:

@@ -61,6 +61,8 @@ def measure(
     rounds: int,
     device: torch.device,
     say: Callable[[str], None] = lambda text: None,
+    *,
+    warm: bool = False,
 ) -> dict[str, Timing]:
     """Time every variant once a round, each round starting with another one.
 
@@ -71,9 +73,13 @@ def measure(
         rounds: samples of each.
         device: that the work runs on.
         say: is told which round begins.
+        warm: whether they are warm already and each call is long enough for a sample.
     """
     timings = {name: Timing() for name in variants}
-    repeats = {name: _warm_up(work, device, timings[name]) for name, work in variants.items()}
+    repeats = {
+        name: 1 if warm else _warm_up(work, device, timings[name])
+        for name, work in variants.items()
+    }
     names = list(variants)
     for number in range(rounds):
         say(f"round {number + 1} of {rounds}")

@@ -1,5 +1,6 @@
 """A whole benchmark of the smallest networks, and what a wrong kernel does to it."""
 
+import dataclasses
 import importlib.util
 import json
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ import torch
 from tiny_bench import tiny_plan
 
 from simgan.engine.benchmark.benchmark import run_benchmark
+from simgan.engine.benchmark.summary import summary
 from simgan.kernels.dispatch import BACKENDS
 from simgan.kernels.residual_block import reference as block
 from simgan.kernels.self_regularization import reference as difference
@@ -68,6 +70,53 @@ def test_summary_has_the_numbers_that_are_followed(report: dict[str, Any]) -> No
         "loop_efficiency",
     ):
         assert summary[name] > 0
+    disk = [row["efficiency"] for row in rows(report, "disk") if row["seconds"]]
+    assert summary["disk_to_disk_efficiency"] == min(disk)
+    assert set(summary["left_out"]) == {"refine torch.compile", "step torch.compile"}
+
+
+def test_summary_names_the_best_baseline_and_takes_the_worst_format() -> None:
+    def row(case: str, variant: str, over: float | None, **more: Any) -> dict[str, Any]:
+        timed = {"gate": "green", "skipped": None, "seconds": {"median": 2.0}}
+        return {"case": case, "variant": variant, "time_over_ours": over, **timed, **more}
+
+    found = summary(
+        "cpu",
+        [
+            row("refine", "torch eager", 3.0),
+            row("refine", "torch.compile", 2.5),
+            row("refine", "simgan-engine", 1.0, images_per_s=7.0),
+            row("step", "torch eager", None, gate="red"),
+            row("step", "torch.compile", None, gate=None, skipped="no compiler"),
+            row("disk", "npz", None, efficiency=0.9),
+            row("disk", "image folder JPEG", None, efficiency=0.86),
+        ],
+    )
+    assert found == {
+        "device": "cpu",
+        "gates": ["step torch eager"],
+        "refine_vs_best_torch": 2.5,
+        "refine_best_torch": "torch.compile",
+        "step_vs_best_torch": None,
+        "step_best_torch": None,
+        "refine_images_per_s": 7.0,
+        "step_seconds": None,
+        "loop_efficiency": None,
+        "disk_to_disk_efficiency": 0.86,
+        "left_out": {"step torch.compile": "no compiler"},
+    }
+
+
+def test_rows_hold_shares_of_what_the_machine_reached(report: dict[str, Any]) -> None:
+    ceilings = report["header"]["ceilings"]
+    for row in rows(report, "refine") + rows(report, "step"):
+        if row["skipped"]:
+            continue
+        compute = row["gflop_per_s"] * 1e9 / ceilings["flop_per_s"]
+        memory = row["gb_per_s"] * 1e9 / ceilings["bytes_per_s"]
+        assert row["of_ceiling"] == pytest.approx(max(compute, memory))
+        assert row["of_floor"] == pytest.approx(row["floor_seconds"] / row["seconds"]["median"])
+        assert row["of_floor"] >= row["of_ceiling"] * 0.999  # layer by layer is never less
 
 
 def test_networks_are_timed_beside_plain_torch(report: dict[str, Any]) -> None:
@@ -79,7 +128,7 @@ def test_networks_are_timed_beside_plain_torch(report: dict[str, Any]) -> None:
             "torch.compile",
             "simgan-engine",
         ]
-        assert found["torch.compile"]["skipped"] == "left out by --quick"
+        assert "--quick" in found["torch.compile"]["skipped"]
         ours = found["simgan-engine"]
         assert ours["time_over_ours"] == 1.0
         assert ours["seconds"]["p10"] <= ours["seconds"]["median"] <= ours["seconds"]["p90"]
@@ -96,6 +145,23 @@ def test_every_op_is_timed_on_every_backend(report: dict[str, Any]) -> None:
         forward = {r["variant"]: r for r in rows(report, op) if r["mode"] == "forward"}
         assert {"torch eager", "reference"} <= set(forward)
         assert [row["chosen"] for row in forward.values()].count(True) == 1
+
+
+def test_scaling_has_every_point_of_every_axis(report: dict[str, Any]) -> None:
+    found: dict[tuple[str, str], list[Any]] = {}
+    for row in rows(report, "scaling"):
+        assert row["gate"] == "green"
+        assert row["images_per_s"] > 0
+        found.setdefault((row["axis"], row["point"]), []).append((row["variant"], row["shape"]))
+    plain, ours = "torch eager, channels_last", "simgan-engine"
+    shapes = {
+        ("batch", "1"): [1, 1, 35, 55],
+        ("batch", "3"): [3, 1, 35, 55],
+        ("image", "35x55"): [2, 1, 35, 55],
+        ("image", "20x16"): [12, 1, 20, 16],  # as many pixels as two eyes have
+        ("threads", "1"): [2, 1, 35, 55],
+    }
+    assert found == {point: [(plain, s), (ours, s)] for point, s in shapes.items()}
 
 
 def test_loop_times_data_ticks_grids_and_checkpoints(report: dict[str, Any]) -> None:
@@ -172,3 +238,45 @@ def test_a_wrong_gradient_is_seen_though_the_loss_is_right(
     monkeypatch.setattr(difference, "backward", wrong)
     report = run_benchmark(tiny_plan("ops", backend="reference"))
     assert report["summary"]["gates"] == ["self_regularization forward+backward reference"]
+
+
+def compiling(monkeypatch: pytest.MonkeyPatch, compiled: Any) -> dict[str, Any]:
+    """The report on refining where torch.compile makes `compiled(network)` of a network."""
+    monkeypatch.setattr(torch, "compile", lambda network, **how: compiled(network))
+    plan = dataclasses.replace(tiny_plan("refine"), compile=("refine",))
+    return run_benchmark(plan)
+
+
+def test_a_miscompiled_baseline_is_red_and_not_the_best(monkeypatch: pytest.MonkeyPatch) -> None:
+    summary = compiling(monkeypatch, lambda network: lambda x: network(x) * 1.001)["summary"]
+    assert summary["gates"] == ["refine torch.compile"]
+    assert summary["refine_best_torch"].startswith("torch eager")
+
+
+def test_a_baseline_that_fails_is_left_out_and_the_others_are_timed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def compiled(network: Any) -> Any:
+        def fail(x: Any) -> Any:
+            raise RuntimeError("no template fits\nmore")
+
+        return fail
+
+    summary = compiling(monkeypatch, compiled)["summary"]
+    assert summary["gates"] == "green"
+    assert summary["left_out"] == {"refine torch.compile": "it fails here: no template fits"}
+    assert summary["refine_vs_best_torch"] > 0
+
+
+def test_refining_compiles_with_freezing_and_max_autotune_on_a_cpu(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def compile_(network: Any, **how: Any) -> Any:
+        asked.append(how)
+        return network
+
+    monkeypatch.setattr(torch, "compile", compile_)
+    run_benchmark(dataclasses.replace(tiny_plan("refine"), compile=("refine",)))
+    assert asked == [{"dynamic": False, "options": {"max_autotune": True, "freezing": True}}]

@@ -45,7 +45,13 @@ def test_the_step_is_correct_and_timed_on_cuda() -> None:
     from simgan.engine.benchmark.benchmark import run_benchmark
 
     plan = make_plan(
-        "cuda", device="cuda", cases=("refine", "step", "ops"), batch=16, rounds=2, quick=True
+        "cuda",
+        device="cuda",
+        cases=("refine", "step", "ops"),
+        batch=16,
+        rounds=2,
+        quick=True,
+        compile=False,
     )
     report = run_benchmark(plan)
     assert report["summary"]["gates"] == "green"
