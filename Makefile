@@ -4,10 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+BENCH ?= --quick
 SOURCES := cli engine kernels tests benchmarks setup.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types format bench kernel-report gpu-check clean
+.PHONY: help install demo test lint types format bench bench-record kernel-report gpu-check clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -42,8 +43,13 @@ format: $(STAMP)  ## Rewrite the sources in house style
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/clang-format -i $$(git ls-files 'csrc/*.cpp' 'csrc/*.h' 'csrc/*.cu' 'csrc/*.cuh' 'tests/emulation/*')
 
-bench: $(STAMP)  ## Measure speed on this machine
-	$(BIN)/simgan-engine bench
+bench: $(STAMP)  ## Measure speed on this machine, in about a minute
+	$(BIN)/simgan-engine bench $(BENCH)
+
+bench-record: $(STAMP)  ## The same, kept in benchmarks/results; the README's tables are made from it
+	mkdir -p build
+	$(BIN)/simgan-engine bench $(BENCH) --json > build/bench.json
+	$(BIN)/python benchmarks/tables.py build/bench.json
 
 kernel-report: $(STAMP)  ## Registers and spills of every GPU kernel; needs no GPU
 	$(BIN)/python benchmarks/kernel_resources.py

@@ -3,8 +3,8 @@
     python benchmarks/gpu_check.py                 all stages
     python benchmarks/gpu_check.py build test      some of them, each call under ten minutes
 
-Stages: build (the native module in place, with CUDA), test (pytest -m gpu and tests/kernels), ops
-and networks and loop (parts of `simgan-engine bench`), record (writes
+Stages: build (the native module in place, with CUDA), test (pytest -m gpu and tests/kernels), ops,
+refine, step, loop and scaling (cases of `simgan-engine bench`), record (writes
 benchmarks/results/<date>-<gpu>.json from what the stages before it left in build/gpu-check/).
 
 Exit codes: 0 all asked stages passed; 1 one failed (the others still ran); 3 no CUDA device here,
@@ -22,7 +22,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTES = ROOT / "build" / "gpu-check"
-BENCH = {"ops": "ops", "networks": "refine,step", "loop": "loop"}
+BENCH = ("ops", "refine", "step", "loop", "scaling")  # cases; autotuning fills a call for each
 STAGES = ("build", "test", *BENCH, "record")
 NO_DEVICE = 3
 LIMIT_S = 570  # of one stage
@@ -90,8 +90,9 @@ def _bench(stage: str) -> bool:
     code = "from simgan.cli.main import run; run()"
     words = [sys.executable, "-c", code, "bench", "--json", "--device", "cuda"]
     path = NOTES / f"{stage}.json"
+    trace = ["--profile", str(NOTES / "trace.json")] if stage == "step" else []
     with path.open("w") as out:
-        done = _call([*words, "--only", BENCH[stage]], f"bench-{stage}", stdout=out)
+        done = _call([*words, "--only", stage, *trace], f"bench-{stage}", stdout=out)
     if done != 0:
         print((NOTES / f"bench-{stage}.log").read_text()[-2000:], flush=True)
     try:
@@ -110,20 +111,15 @@ def _record() -> bool:
         return False
     header = next(iter(present.values()))["header"]
     cases = [row for report in present.values() for row in report["cases"]]
-    summary: dict[str, Any] = {}
-    red: list[str] = []
-    for report in present.values():
-        if report["summary"]["gates"] != "green":
-            red += report["summary"]["gates"]
-        summary |= {name: value for name, value in report["summary"].items() if value is not None}
-    summary["gates"] = red or "green"
+    from simgan.engine.benchmark.summary import summary  # the build stage has installed it
+
     tests = {name: _last_line(NOTES / f"test-{name}.log") for name in ("gpu", "kernels")}
     commands = [report["header"]["command"] for report in present.values()]
     record = {
         "header": {**header, "command": commands},
         "tests": tests,
         "cases": cases,
-        "summary": summary,
+        "summary": summary(header["device"], cases),
     }
     name = re.sub(r"[^a-z0-9]+", "-", header["gpu"]["name"].lower()).strip("-")
     path = ROOT / "benchmarks" / "results" / f"{time.strftime('%Y-%m-%d')}-{name}.json"
