@@ -3,6 +3,7 @@
 #include <cstring>
 #include <memory>
 #include <new>
+#include <vector>
 
 #include "../launchers.h"
 #include "instructions.h"
@@ -116,7 +117,7 @@ int forward(const BlockInputs& inputs, const BlockShape& size, float* hidden, fl
   const int64_t room = rounded(kernels.workspace(shape.channels));
   const int64_t each = room + (hidden ? 0 : rounded(shape.count()));
   const Floats workspace = allocate(workers * each);
-  for_each_item(size.images, workers, [&](int64_t image, int worker) {
+  for_each_item(size.images, threads, [&](int64_t image, int worker) {
     float* own = workspace.get() + worker * each;
     block.run(image, hidden ? hidden + image * shape.count() : own + room, output, own);
   });
@@ -141,7 +142,7 @@ int backward(const BlockActivations& from, const BlockShape& size, const BlockGr
   const int64_t room = rounded(kernels.workspace(channels));
   const int64_t each = room + 2 * rounded(shape.count());
   const Floats workspace = allocate(workers * each);
-  for_each_item(groups, workers, [&](int64_t group, int worker) {
+  for_each_item(groups, threads, [&](int64_t group, int worker) {
     float* own = workspace.get() + worker * each;
     float* sums = weight_sums.get() + group * both;
     double* biases = bias_sums.data() + (sums_needed ? group * 2 * channels : 0);
@@ -155,7 +156,7 @@ int backward(const BlockActivations& from, const BlockShape& size, const BlockGr
 
   float* taps[] = {to.taps1, to.taps2};
   const float* sums[] = {weight_sums.get(), weight_sums.get() + (to.taps1 ? points : 0)};
-  for_each_item(2, workers_for(2, threads), [&](int64_t i, int) {
+  for_each_item(2, threads, [&](int64_t i, int) {
     if (taps[i]) kernels.finish_weight_gradient(sums[i], groups, both, channels, taps[i]);
   });
   if (to.bias1) write_bias(bias_sums.data(), groups, 2 * channels, channels, to.bias1);
