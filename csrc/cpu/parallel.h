@@ -1,5 +1,5 @@
-// Work on several threads: OpenMP's, so that torch and these kernels share one team where both use the
-// same runtime. Of two teams, the one that waits spins on the cores that the other needs.
+// Work on several threads: OpenMP's, so that torch and these kernels share one team where both use
+// the same runtime. Of two teams, the one that waits spins on the cores that the other needs.
 #pragma once
 
 #include <algorithm>

@@ -59,17 +59,15 @@ Window window_at(const float* image, const ImageShape& shape, Corner corner, flo
   const bool inside = corner.y >= 0 && corner.x >= 0 && corner.y + Size <= shape.height &&
                       corner.x + Size <= shape.width;
   if (inside) return {image + corner.y * row + corner.x * channels, row};
+  const int64_t before = corner.x < 0 ? -corner.x : 0;
+  const int64_t known = least(Size, shape.width - corner.x) - before;
   for (int i = 0; i < Size; ++i) {
-    for (int j = 0; j < Size; ++j) {
-      const int64_t y = corner.y + i, x = corner.x + j;
-      const bool known = y >= 0 && y < shape.height && x >= 0 && x < shape.width;
-      float* pixel = copy + (i * Size + j) * channels;
-      if (known) {
-        __builtin_memcpy(pixel, image + y * row + x * channels, channels * sizeof(float));
-      } else {
-        __builtin_memset(pixel, 0, channels * sizeof(float));
-      }
-    }
+    const int64_t y = corner.y + i;
+    float* pixels = copy + i * Size * channels;
+    __builtin_memset(pixels, 0, Size * channels * sizeof(float));
+    if (y < 0 || y >= shape.height) continue;
+    __builtin_memcpy(pixels + before * channels, image + y * row + (corner.x + before) * channels,
+                     known * channels * sizeof(float));
   }
   return {copy, Size * channels};
 }
@@ -203,9 +201,10 @@ void convolve_with(const float* in, const ImageShape& shape, const float* weight
                    const float* bias, const float* extra, float* out, float* workspace) {
   const int64_t channels = shape.channels;
   const int64_t stride = point_stride(kTiles, channels);
-  float* points = workspace;
-  float* products = points + kPoints * stride;
-  float* copy = products + kPoints * stride;
+  // A point's products take the place of the point before it, which nobody needs any more.
+  float* products = workspace;
+  float* points = products + stride;
+  float* copy = points + kPoints * stride;
   const int64_t tiles = tiles_over(shape.height) * tiles_over(shape.width);
   for (int64_t first = 0; first < tiles; first += kTiles) {
     const int64_t count = least(kTiles, tiles - first);
