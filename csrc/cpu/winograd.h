@@ -50,6 +50,7 @@ struct WinogradKernels {
                               float* points, float* workspace);
 
   // taps [9][in][out] = weight gradient from `groups` sums [36][in][out] that lie `stride` apart.
+  // A true zero is a zero, not what rounding leaves of it.
   void (*finish_weight_gradient)(const float* points, int64_t groups, int64_t stride,
                                  int64_t channels, float* taps);
 
