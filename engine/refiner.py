@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from simgan.engine.errors import CheckpointError
 from simgan.kernels import residual_block
+from simgan.kernels.residual_block import calculates_in_channels_last
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,9 +95,19 @@ class Refiner(nn.Module):
         self.conv_in = nn.Conv2d(channels, width, kernel, padding=kernel // 2)
         self.blocks = nn.ModuleList(ResidualBlock(width, kernel, backend) for _ in range(blocks))
         self.conv_out = nn.Conv2d(width, channels, 1)
+        self.backend = backend
 
     def forward(self, x: Tensor) -> Tensor:
-        x = F.relu(self.conv_in(x), inplace=True)
+        shape, weight = self.shape, self.conv_in.weight
+        last = shape.blocks > 0 and calculates_in_channels_last(
+            x, shape.width, shape.kernel, self.backend
+        )
+        if last:  # the layout of its weight is that of a convolution's result
+            weight = weight.to(memory_format=torch.channels_last)
+        x = F.conv2d(x, weight, self.conv_in.bias, padding=shape.kernel // 2)
+        x = F.relu(x, inplace=True)
+        if last:
+            x = x.contiguous(memory_format=torch.channels_last)
         for block in self.blocks:
             x = block(x)
         x = self.conv_out(x)

@@ -117,6 +117,25 @@ def block_limits(channels: int, kernel: int) -> dict[str, str]:
     return found
 
 
+def calculates_in_channels_last(
+    x: Tensor, channels: int, kernel: int, backend: str | None = None
+) -> bool:
+    """Whether `residual_block` lays its maps out anew unless they are channels_last.
+
+    One conversion in front of a chain of blocks then saves several in every block.
+
+    Args:
+        x: a tensor of the dtype and on the device of the maps.
+        channels, kernel: of the blocks.
+        backend: as asked of `residual_block`.
+    """
+    device_type = x.device.type
+    if torch.is_autocast_enabled(device_type):
+        x = x.new_empty(0, dtype=torch.get_autocast_dtype(device_type))
+    refused = block_limits(channels, kernel)
+    return resolve_backend("residual_block", backend, x, limits=refused) in (CPP, TRITON)
+
+
 def _implementation(backend: str) -> ModuleType:
     if backend == TRITON:
         return importlib.import_module("simgan.kernels.residual_block.triton_kernel")

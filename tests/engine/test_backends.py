@@ -9,8 +9,10 @@ from tiny import tiny_config
 
 from simgan.engine.errors import ConfigError
 from simgan.engine.precision import Precision, pick_backends
+from simgan.engine.refiner import Refiner
+from simgan.engine.refining.forward import steady_threads
 from simgan.engine.trainer import train
-from simgan.kernels.dispatch import BACKENDS
+from simgan.kernels.dispatch import BACKENDS, available_backends
 
 CPU = Precision(torch.device("cpu"))
 
@@ -65,3 +67,43 @@ def test_a_backend_that_cannot_take_the_shapes_is_refused_before_the_run() -> No
     refused = {"residual_block": {"reference": "it takes 3x3 kernels, got 7x7"}}
     with pytest.raises(ConfigError, match="cannot run residual_block here: it takes 3x3 kernels"):
         pick_backends("reference", CPU, refused)
+
+
+needs_cpp = pytest.mark.skipif(
+    "cpp" not in available_backends("residual_block", "cpu"), reason="no native module"
+)
+
+
+@needs_cpp
+@pytest.mark.parametrize("channels", [1, 3])
+def test_maps_are_laid_out_once_for_all_blocks(channels: int) -> None:
+    torch.manual_seed(4)
+    refiner = Refiner(channels, width=16, blocks=2, backend="cpp")
+    seen = []
+    for block in refiner.blocks:
+        block.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    x = torch.rand(3, channels, 9, 11) * 2 - 1
+    result = refiner(x)
+    assert len(seen) == 2
+    assert all(maps.is_contiguous(memory_format=torch.channels_last) for maps in seen)
+    result.square().sum().backward()
+    found = [weight.grad for weight in refiner.parameters()]
+    refiner.zero_grad()
+    refiner.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    converted = refiner(x.contiguous(memory_format=torch.channels_last))
+    assert torch.equal(converted, result)
+    converted.square().sum().backward()
+    for weight, gradient in zip(refiner.parameters(), found, strict=True):
+        assert gradient is not None
+        torch.testing.assert_close(weight.grad, gradient, rtol=1e-5, atol=1e-5)
+
+
+@needs_cpp
+def test_fused_refining_does_not_depend_on_the_batch() -> None:
+    torch.manual_seed(4)
+    refiner = Refiner(width=16, blocks=2, backend="cpp").eval()
+    x = torch.rand(36, 1, 35, 55) * 2 - 1
+    with torch.inference_mode(), steady_threads(torch.device("cpu")):
+        whole = refiner(x)
+        for size in (2, 4, 9, 18):  # never alone, as in refine: torch then takes another road
+            assert torch.equal(torch.cat([refiner(part) for part in x.split(size)]), whole)
