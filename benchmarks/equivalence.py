@@ -137,7 +137,8 @@ def _steps(training: Training) -> Iterator[dict[str, float]]:
             synthetic = players.precision.images(training.synthetic.next(config.batch))
             metrics = refiner_step(players, synthetic)
         for _ in range(config.k_d):
-            needed = refined_needed(players, config.batch, use_history=True)
+            stored = 0 if players.history is None else len(players.history)
+            needed = refined_needed(stored, config.batch)
             synthetic = players.precision.images(training.synthetic.next(needed))
             real = players.precision.images(training.real.next(config.batch))
             metrics |= discriminator_step(players, synthetic, real)
