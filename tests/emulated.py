@@ -50,6 +50,16 @@ class Block(ctypes.Structure):
     ]
 
 
+class Trunk(ctypes.Structure):
+    """Trunk of csrc/launchers.h."""
+
+    _fields_ = [
+        ("maps", Shape),
+        ("blocks", ctypes.c_int64),
+        ("parameters", ctypes.POINTER(ctypes.c_void_p)),
+    ]
+
+
 class Emulator:
     """An emulated library, and memory whose neighbours fault."""
 
@@ -78,8 +88,8 @@ class Emulator:
         count = max(1, torch.Size(shape).numel())
         size = count * torch.empty(0, dtype=dtype).element_size()
         memory = (ctypes.c_char * size).from_address(self.library.allocate(size))
-        flat = torch.frombuffer(memory, dtype=dtype).fill_(float("nan"))
-        return flat.as_strided(shape, stride)
+        torch.frombuffer(memory, dtype=torch.uint8).fill_(0xFF)  # NaN in every format
+        return torch.frombuffer(memory, dtype=dtype).as_strided(shape, stride)
 
     def guarded(self, tensor: Tensor) -> Tensor:
         """A dense tensor's values between pages that fault."""
@@ -123,6 +133,41 @@ class EmulatedBlock(Emulator):
         x, grad, *results = map(ctypes.c_void_p, tensors)
         run = self.library.residual_block_filter_gradient
         self.check(run(x, grad, _shape(maps), kind, *results))
+
+
+class EmulatedTrunk(Emulator):
+    """The native module's launchers of the residual blocks on sm_90a."""
+
+    def residual_trunk_sizes_cuda(self, maps: list[int], blocks: int) -> tuple[int, int]:
+        kept, workspace = ctypes.c_int64(), ctypes.c_int64()
+        trunk = Trunk(Shape(*maps), blocks, None)
+        run = self.library.trunk_sizes
+        self.check(run(ctypes.byref(trunk), ctypes.byref(kept), ctypes.byref(workspace)))
+        return kept.value, workspace.value
+
+    def residual_trunk_forward_cuda(
+        self, tensors: list[int], parameters: list[int], maps: list[int], stream: int
+    ) -> None:
+        trunk = Trunk(Shape(*maps), len(parameters) // 4, _pointers(parameters))
+        addresses = map(ctypes.c_void_p, tensors)
+        self.check(self.library.trunk_forward(ctypes.byref(trunk), *addresses))
+
+    def residual_trunk_backward_cuda(
+        self,
+        tensors: list[int],
+        parameters: list[int],
+        gradients: list[int],
+        maps: list[int],
+        stream: int,
+    ) -> None:
+        trunk = Trunk(Shape(*maps), len(parameters) // 4, _pointers(parameters))
+        addresses = map(ctypes.c_void_p, tensors)
+        run = self.library.trunk_backward
+        self.check(run(ctypes.byref(trunk), *addresses, _pointers(gradients)))
+
+
+def _pointers(addresses: list[int]) -> Any:
+    return (ctypes.c_void_p * len(addresses))(*addresses)
 
 
 def _shape(maps: list[int]) -> Any:

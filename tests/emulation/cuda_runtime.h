@@ -66,6 +66,32 @@ inline float __shfl_xor_sync(unsigned, float value, int lane_mask) {
   return mine.result;
 }
 
+template <class T>
+T __shfl_sync(unsigned, T value, int from) {
+  struct Operands {
+    T value;
+    int from;
+    T result;
+  } mine{value, from, value};
+  emulation::together("shfl.idx", mine, [](Operands* const* lanes) {
+    for (int l = 0; l < emulation::kLanes; ++l) lanes[l]->result = lanes[lanes[l]->from]->value;
+  });
+  return mine.result;
+}
+
+inline unsigned __ballot_sync(unsigned, bool vote) {
+  struct Operands {
+    bool vote;
+    unsigned result;
+  } mine{vote, 0};
+  emulation::together("vote.ballot", mine, [](Operands* const* lanes) {
+    unsigned votes = 0;
+    for (int l = 0; l < emulation::kLanes; ++l) votes |= unsigned{lanes[l]->vote} << l;
+    for (int l = 0; l < emulation::kLanes; ++l) lanes[l]->result = votes;
+  });
+  return mine.result;
+}
+
 enum cudaError_t {
   cudaSuccess = 0,
   cudaErrorInvalidValue = 1,

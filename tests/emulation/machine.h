@@ -21,6 +21,7 @@ namespace emulation {
 constexpr int kLanes = 32;
 constexpr int kMaxThreads = SharedMemory::kWarps * kLanes;
 constexpr int kNamedBarriers = 16;
+constexpr int kAgents = 32;  // that act beside the threads, for the race detector
 
 struct Dim3 {
   unsigned x, y, z;
@@ -43,6 +44,7 @@ struct Thread {
   bool (*ready)(const void*) = nullptr;
   const void* ready_of = nullptr;
   std::vector<std::vector<AsyncCopy>> copies;  // the open group last
+  uint32_t shown = 0;                          // its last step whose writes the async proxy sees
 
   int warp() const {
     return number / kLanes;
@@ -85,6 +87,14 @@ struct Machine {
   Collective collectives[SharedMemory::kWarps];
   void (*body)(const void*) = nullptr;  // the kernel with its arguments
   const void* body_of = nullptr;
+  // Brings about something that was started and may come late; false if there is nothing.
+  bool (*deliver_late)() = nullptr;
+  std::vector<void (*)()> at_start;       // of a CTA
+  std::vector<const char* (*)()> at_end;  // of a CTA: what it left undone, or nullptr
+
+  int clock_size() const {
+    return thread_count + kAgents;
+  }
 };
 
 inline Machine machine;
@@ -132,7 +142,7 @@ inline void meet(Meeting& meeting, int expected, const char* place, bool stay = 
   const uint64_t before = meeting.times;
   if (++meeting.arrived == expected) {
     meeting.known = meeting.gathering;
-    meeting.gathering.reset(machine.thread_count);
+    meeting.gathering.reset(machine.clock_size());
     meeting.arrived = 0;
     ++meeting.times;
   }
@@ -181,8 +191,8 @@ inline void prepare_block(size_t shared_bytes) {
   machine.shared.reset(shared_bytes);
   for (Meeting& barrier : machine.barriers) barrier = {};
   for (Meeting& barrier : machine.warp_barriers) barrier = {};
-  for (Meeting& barrier : machine.barriers) barrier.gathering.reset(machine.thread_count);
-  for (Meeting& barrier : machine.warp_barriers) barrier.gathering.reset(machine.thread_count);
+  for (Meeting& barrier : machine.barriers) barrier.gathering.reset(machine.clock_size());
+  for (Meeting& barrier : machine.warp_barriers) barrier.gathering.reset(machine.clock_size());
   for (Collective& collective : machine.collectives) collective = {};
   while (static_cast<int>(machine.threads.size()) < machine.thread_count) {
     machine.threads.push_back(std::make_unique<Thread>());
@@ -192,13 +202,15 @@ inline void prepare_block(size_t shared_bytes) {
     const unsigned x = t % machine.block.x, yz = t / machine.block.x;
     thread.number = t;
     thread.index = Dim3(x, yz % machine.block.y, yz / machine.block.y);
-    thread.clock.reset(machine.thread_count);
+    thread.clock.reset(machine.clock_size());
     thread.clock.advance(t);  // step 0 is before everything
     thread.done = false;
+    thread.shown = 0;
     thread.ready = nullptr;
     thread.copies.assign(1, {});
     thread.fiber.prepare(thread_main);
   }
+  for (void (*start)() : machine.at_start) start();
 }
 
 // Names the places where threads wait for each other in vain.
@@ -240,7 +252,14 @@ inline void run_block() {
         return;
       }
     }
-    if (alive && !moved) return report_deadlock();
+    if (!alive || moved) continue;
+    if (machine.deliver_late == nullptr || !machine.deliver_late()) return report_deadlock();
+  }
+  for (const char* (*left_undone)() : machine.at_end) {
+    const char* text = left_undone();
+    if (text == nullptr) continue;
+    snprintf(failure.text, sizeof failure.text, "%s", text);
+    failure.happened = true;
   }
 }
 

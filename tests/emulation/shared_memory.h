@@ -51,6 +51,25 @@ class SharedMemory {
              const char* what) {
     claim(address, count, thread, now, what);
     std::memcpy(&bytes_[address - kBase], from, count);
+    for (uint32_t w = first(address); w <= last(address, count); ++w) words_[w].async = false;
+  }
+
+  // The bytes were written by the async proxy.
+  void mark_async(uint32_t address, uint32_t count) {
+    for (uint32_t w = first(address); w <= last(address, count); ++w) words_[w].async = true;
+  }
+
+  // Fails unless the async proxy sees the bytes: it wrote them, or shown(writer, step).
+  template <class Shown>
+  void require_shown(uint32_t address, uint32_t count, int thread, const char* what,
+                     const Shown& shown) const {
+    check(address, count, thread, what);
+    for (uint32_t w = first(address); w <= last(address, count); ++w) {
+      const Word& word = words_[w];
+      if (!word.async && !shown(word.write.thread, word.write.step)) {
+        fail_at(address, thread, what, "reads what no fence.proxy.async has shown it");
+      }
+    }
   }
 
   // The destination of an asynchronous copy: poisoned, and nobody's until `deliver`.
@@ -73,6 +92,7 @@ class SharedMemory {
     Access write;
     Access reads[kWarps];
     bool pending = false;
+    bool async = false;  // written by the async proxy
   };
 
   static uint32_t first(uint32_t address) {
