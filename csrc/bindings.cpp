@@ -1,28 +1,14 @@
 // simgan.kernels._native: hands addresses and sizes to the launchers, turns their codes into
 // exceptions.
-#include <pybind11/pybind11.h>
-#include <pybind11/stl.h>
+#include "bindings.h"
 
-#include <array>
 #include <new>
-#include <stdexcept>
-#include <string>
-#include <vector>
-
-#include "launchers.h"
-
-namespace py = pybind11;
 
 namespace {
 
-using Address = uintptr_t;              // tensor.data_ptr()
-using Layout = std::array<int64_t, 7>;  // the members of MapLayout in order
-using Unlocked = py::call_guard<py::gil_scoped_release>;
+using namespace simgan::python;
 
-template <typename T>
-T* at(Address address) {
-  return reinterpret_cast<T*>(address);
-}
+using Layout = std::array<int64_t, 7>;  // the members of MapLayout in order
 
 simgan::MapLayout layout_of(const Layout& l) {
   return {l[0], l[1], l[2], l[3], l[4], l[5], l[6]};
@@ -48,10 +34,6 @@ void check_cpu(int code) {
   if (code == simgan::kNoSuchInstructions) {
     throw std::out_of_range("instructions must be the place of one in instruction_sets()");
   }
-}
-
-simgan::BlockShape block_shape(const std::array<int64_t, 4>& s) {
-  return {s[0], s[1], s[2], s[3]};
 }
 
 void bind_residual_block(py::module_& m) {
@@ -161,13 +143,6 @@ void bind_cpu(py::module_& m) {
 
 #ifdef SIMGAN_WITH_CUDA
 
-void check_cuda(int code) {
-  if (code != 0) {
-    throw std::runtime_error(std::string("a CUDA kernel could not be started: ") +
-                             simgan::cuda::error_text(code));
-  }
-}
-
 void bind_residual_block_cuda(py::module_& m) {
   using Sizes = std::array<int64_t, 4>;
   m.def(
@@ -209,6 +184,9 @@ void bind_residual_block_cuda(py::module_& m) {
 
 void bind_cuda(py::module_& m) {
   bind_residual_block_cuda(m);
+#ifdef SIMGAN_WITH_HOPPER
+  bind_residual_trunk(m);
+#endif
   m.def("partial_sums", &simgan::cuda::partial_sums);
   m.def(
       "patch_cross_entropy_forward_cuda",

@@ -8,7 +8,7 @@
 namespace simgan {
 
 // Raised by one whenever a launcher changes its arguments; kernels/native.py asks for the same.
-constexpr int kInterface = 4;
+constexpr int kInterface = 5;
 
 // Codes of the CPU launchers. The CUDA launchers return cudaError_t.
 enum Status : int {
@@ -172,6 +172,31 @@ int residual_block_partials(const BlockShape& maps, int64_t* count);
 int residual_block_filter_gradient(const void* input, const void* grad, const BlockShape& maps,
                                    ElementType type, float* partials, void* filters, void* bias,
                                    void* stream);
+
+// Residual blocks one after another on sm_90a, in bf16: 64 channels, 3x3 filters [out][in][3][3],
+// maps [images][height][width][64] of a width up to 110.
+struct Trunk {
+  BlockShape maps;
+  int64_t blocks;
+  const void* const* parameters;  // [blocks][4]: weight1, bias1, weight2, bias2
+};
+
+// Bytes of `kept` and of `workspace` of the next two launchers.
+int residual_trunk_sizes(const Trunk& trunk, int64_t* kept, int64_t* workspace);
+// Keeps in `kept` what the backward pass needs, unless it is nullptr.
+int residual_trunk_forward(const Trunk& trunk, const void* input, void* kept, void* workspace,
+                           void* output, void* stream);
+
+struct TrunkGradients {
+  void* input;              // maps
+  void* const* parameters;  // as in Trunk
+};
+
+// `output` and `kept` are those of the forward pass. The order of the sums over pixels depends on
+// the number of multiprocessors and on nothing else.
+int residual_trunk_backward(const Trunk& trunk, const void* grad, const void* output,
+                            const void* kept, void* workspace, const TrunkGradients& gradients,
+                            void* stream);
 
 const char* error_text(int code);
 

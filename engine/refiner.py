@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from simgan.engine.errors import CheckpointError
-from simgan.kernels import residual_block
-from simgan.kernels.residual_block import calculates_in_channels_last
+from simgan.kernels import residual_block, residual_trunk
+from simgan.kernels.residual_block import Block, calculates_in_channels_last
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,14 +42,11 @@ class ResidualBlock(nn.Module):
         self.backend = backend
 
     def forward(self, x: Tensor) -> Tensor:
-        return residual_block(
-            x,
-            self.conv1.weight,
-            _bias(self.conv1),
-            self.conv2.weight,
-            _bias(self.conv2),
-            backend=self.backend,
-        )
+        return residual_block(x, *self.tensors(), backend=self.backend)
+
+    def tensors(self) -> Block:
+        """The parameters as `residual_block` takes them."""
+        return self.conv1.weight, _bias(self.conv1), self.conv2.weight, _bias(self.conv2)
 
 
 def _bias(conv: nn.Conv2d) -> Tensor:
@@ -108,8 +105,8 @@ class Refiner(nn.Module):
         x = F.relu(x, inplace=True)
         if last:
             x = x.contiguous(memory_format=torch.channels_last)
-        for block in self.blocks:
-            x = block(x)
+        blocks = [cast(ResidualBlock, block).tensors() for block in self.blocks]
+        x = residual_trunk(x, blocks, backend=self.backend)
         x = self.conv_out(x)
         return torch.tanh(x) if self.shape.output_activation == "tanh" else x
 

@@ -4,7 +4,7 @@ from simgan.kernels.history_exchange import draw_slots_, history_exchange_
 from simgan.kernels.history_replace import history_replace_
 from simgan.kernels.patch_cross_entropy import REAL, REFINED, patch_cross_entropy
 from simgan.kernels.refiner_loss import refiner_loss
-from simgan.kernels.residual_block import residual_block
+from simgan.kernels.residual_block import residual_block, residual_trunk
 from simgan.kernels.self_regularization import self_regularization
 
 __all__ = [
@@ -16,5 +16,6 @@ __all__ = [
     "patch_cross_entropy",
     "refiner_loss",
     "residual_block",
+    "residual_trunk",
     "self_regularization",
 ]

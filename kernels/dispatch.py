@@ -21,9 +21,10 @@ REFERENCE = "reference"  # plain torch: the definition of the op, any device
 TRITON = "triton"  # triton_kernel.py: CUDA, or any device under TRITON_INTERPRET=1
 CPP = "cpp"  # csrc/cpu
 CUDA = "cuda"  # csrc/cuda
+HOPPER = "hopper"  # csrc/cuda/residual_trunk.cu: sm_90a only
 
 BACKENDS: dict[str, tuple[str, ...]] = {
-    "residual_block": (REFERENCE, TRITON, CPP, CUDA),
+    "residual_block": (REFERENCE, TRITON, CPP, CUDA, HOPPER),
     "patch_cross_entropy": (REFERENCE, TRITON, CPP, CUDA),
     "self_regularization": (REFERENCE, TRITON, CPP, CUDA),
     "refiner_loss": (REFERENCE, TRITON, CPP, CUDA),
@@ -43,11 +44,13 @@ _DTYPES: dict[str, tuple[torch.dtype, ...]] = {
     TRITON: _SHORT_FLOATS,
     CPP: (torch.float32,),
     CUDA: (torch.float32,),
+    HOPPER: (torch.bfloat16,),
 }
 # The same where an op's backend differs from the others of its kind.
 _OWN_DTYPES: dict[tuple[str, str], tuple[torch.dtype, ...]] = {
     ("residual_block", CUDA): (torch.bfloat16, torch.float16),  # what tensor cores multiply
 }
+_HOPPER_CAPABILITY = (9, 0)
 _LOWEST_CAPABILITY = (8, 0)  # of the CUDA architectures that CMakeLists.txt compiles for
 
 
@@ -135,7 +138,7 @@ def _cached_choice(
             raise ValueError(f"{source} asks for {asked!r}, which cannot run {op} here: {problem}")
         return asked
     for name in AUTOMATIC.get(device_type, (REFERENCE,)):
-        if name in (CPP, CUDA) and native().broken:
+        if name in (CPP, CUDA, HOPPER) and native().broken:
             warnings.warn(
                 f"the native kernels are {native().problem}; using others",
                 RuntimeWarning,
@@ -193,7 +196,7 @@ def _problem(
     if backend == REFERENCE:
         return None
     problem = _triton_problem(device_type) if backend == TRITON else None
-    if backend in (CPP, CUDA):
+    if backend in (CPP, CUDA, HOPPER):
         problem = _native_problem(backend, device_type)
     if problem is None and op not in COPIES:
         problem = _dtype_problem(op, backend, dtypes)
@@ -224,9 +227,20 @@ def _native_problem(backend: str, device_type: str) -> str | None:
     state = native()
     if state.module is None:
         return f"the native module is {state.problem}"
-    if backend == CUDA and not state.info["cuda"]:
+    if backend == CPP:
+        return None
+    if not state.info["cuda"]:
         return "the native module is built without CUDA: no nvcc was found at install"
-    if backend == CUDA and torch.cuda.get_device_capability() < _LOWEST_CAPABILITY:
-        capability = ".".join(map(str, torch.cuda.get_device_capability()))
-        return f"it needs a GPU of compute capability 8.0 or higher, got {capability}"
+    return _gpu_problem(backend, state.info["cuda"], torch.cuda.get_device_capability())
+
+
+def _gpu_problem(backend: str, architectures: list[str], capability: tuple[int, int]) -> str | None:
+    """Why this GPU cannot run what the native module holds for it."""
+    found = ".".join(map(str, capability))
+    if backend == HOPPER and capability != _HOPPER_CAPABILITY:
+        return f"it needs a GPU of compute capability 9.0, got {found}"
+    if backend == HOPPER and "sm_90a" not in architectures:
+        return f"the native module is built for {', '.join(architectures)}, not for sm_90a"
+    if capability < _LOWEST_CAPABILITY:
+        return f"it needs a GPU of compute capability 8.0 or higher, got {found}"
     return None

@@ -5,5 +5,12 @@ from simgan.kernels.residual_block.op import (
     calculates_in_channels_last,
     residual_block,
 )
+from simgan.kernels.residual_block.trunk import Block, residual_trunk
 
-__all__ = ["block_limits", "calculates_in_channels_last", "residual_block"]
+__all__ = [
+    "Block",
+    "block_limits",
+    "calculates_in_channels_last",
+    "residual_block",
+    "residual_trunk",
+]

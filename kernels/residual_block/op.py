@@ -13,13 +13,16 @@ from simgan.kernels.arguments import (
     check_same_dtype,
     check_type,
 )
-from simgan.kernels.dispatch import CPP, CUDA, TRITON, resolve_backend
+from simgan.kernels.dispatch import CPP, CUDA, HOPPER, TRITON, resolve_backend
 from simgan.kernels.layout import memory_format
 from simgan.kernels.residual_block import reference
+from simgan.kernels.residual_block.hopper import run_hopper
 
 _TRITON_CHANNELS = (16, 32, 64)  # a tile holds all channels, a power of two
 _CPP_CHANNELS = 16  # the longest vector
 _CUDA_CHANNELS = (16, 32, 48, 64)  # a warp's registers hold the sums of all
+_HOPPER_CHANNELS = 64  # a warpgroup's registers hold all filters of a convolution
+_HOPPER_COLUMNS = 110  # a chunk and the rows around it lie in shared memory
 
 
 def residual_block(
@@ -52,10 +55,30 @@ def residual_block(
 
     Returns:
         [N, C, H, W], dtype of x (the autocast dtype under autocast), channels_last if x or weight1
-        is, else contiguous. Only first-order gradients exist; each is calculated only if needed.
+        is, else contiguous. Only first-order gradients exist; each is calculated only if needed
+        (by "hopper", all if one is).
 
     Raises:
         ValueError: an argument does not fit, or the asked backend cannot run here.
+    """
+    arguments = check_block(x, weight1, bias1, weight2, bias2)
+    refused = block_limits(x.shape[1], weight1.shape[-1], x.shape[3])
+    chosen = resolve_backend("residual_block", backend, arguments[0], limits=refused)
+    if chosen == HOPPER:
+        return run_hopper(arguments[0], arguments[1:])
+    differentiated = any(value.requires_grad for value in arguments)
+    keep_hidden = differentiated and torch.is_grad_enabled()
+    output: Tensor = _forward(*arguments, chosen, keep_hidden)[0]
+    return output
+
+
+def check_block(
+    x: Tensor, weight1: Tensor, bias1: Tensor, weight2: Tensor, bias2: Tensor
+) -> tuple[Tensor, ...]:
+    """The arguments as the op calculates with them: in the autocast dtype, under autocast.
+
+    Raises:
+        ValueError: one of them does not fit.
     """
     arguments = {
         "x": x,
@@ -76,12 +99,7 @@ def residual_block(
     for name, value in arguments.items():
         check_same_dtype(name, value, "x", arguments["x"])
         check_same_device(name, value, "x", x)
-    refused = block_limits(x.shape[1], weight1.shape[-1])
-    chosen = resolve_backend("residual_block", backend, arguments["x"], limits=refused)
-    differentiated = any(value.requires_grad for value in arguments.values())
-    keep_hidden = differentiated and torch.is_grad_enabled()
-    output: Tensor = _forward(*arguments.values(), chosen, keep_hidden)[0]
-    return output
+    return tuple(arguments.values())
 
 
 def _check_shapes(arguments: dict[str, Tensor]) -> None:
@@ -103,8 +121,11 @@ def _check_shapes(arguments: dict[str, Tensor]) -> None:
             raise ValueError(f"{name} must be [C] with C = {channels} channels of x, got {shape}")
 
 
-def block_limits(channels: int, kernel: int) -> dict[str, str]:
-    """Backends that cannot take blocks of this width and filter size, with the reason."""
+def block_limits(channels: int, kernel: int, columns: int = 1) -> dict[str, str]:
+    """Backends that cannot take blocks of this width and filter size, with the reason.
+
+    `columns` is the width of the maps, where it is known.
+    """
     found = {}
     if channels not in _TRITON_CHANNELS:
         found[TRITON] = f"it takes {_TRITON_CHANNELS} channels, got {channels}"
@@ -112,8 +133,13 @@ def block_limits(channels: int, kernel: int) -> dict[str, str]:
         found[CPP] = f"it takes multiples of {_CPP_CHANNELS} channels, got {channels}"
     if channels not in _CUDA_CHANNELS:
         found[CUDA] = f"it takes {_CUDA_CHANNELS} channels, got {channels}"
+    if channels != _HOPPER_CHANNELS:
+        found[HOPPER] = f"it takes {_HOPPER_CHANNELS} channels, got {channels}"
+    elif columns > _HOPPER_COLUMNS:
+        found[HOPPER] = f"it takes maps up to {_HOPPER_COLUMNS} wide, got {columns}"
     if kernel != 3:
-        found[CPP] = found[CUDA] = f"it takes 3x3 kernels, got {kernel}x{kernel}"
+        for name in (CPP, CUDA, HOPPER):
+            found[name] = f"it takes 3x3 kernels, got {kernel}x{kernel}"
     return found
 
 
@@ -133,7 +159,8 @@ def calculates_in_channels_last(
     if torch.is_autocast_enabled(device_type):
         x = x.new_empty(0, dtype=torch.get_autocast_dtype(device_type))
     refused = block_limits(channels, kernel)
-    return resolve_backend("residual_block", backend, x, limits=refused) in (CPP, TRITON)
+    chosen = resolve_backend("residual_block", backend, x, limits=refused)
+    return chosen in (CPP, TRITON, CUDA, HOPPER)
 
 
 def _implementation(backend: str) -> ModuleType:

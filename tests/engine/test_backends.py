@@ -35,7 +35,7 @@ def test_nothing_asked_leaves_the_choice_open() -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("fast", "must name one of cpp, cuda, reference, triton, got 'fast'"),
+        ("fast", "must name one of cpp, cuda, hopper, reference, triton, got 'fast'"),
         ("pooling=reference", "must name one of the ops .*, got 'pooling'"),
         ("cuda", "cannot run .* here"),
     ],

@@ -9,6 +9,7 @@ import torch
 from simgan.kernels import dispatch, patch_cross_entropy
 from simgan.kernels.dispatch import AUTOMATIC, BACKENDS, available_backends, resolve_backend
 from simgan.kernels.native import Native, native
+from simgan.kernels.residual_block import block_limits
 
 LOGITS = torch.zeros(1, 2, 1, 1)
 CE = "patch_cross_entropy"
@@ -110,6 +111,58 @@ def test_a_backend_of_one_op_may_take_other_dtypes(monkeypatch: pytest.MonkeyPat
     assert "cuda" in available_backends("residual_block", "cuda")
     assert "cuda" not in available_backends("residual_block", "cuda", torch.float32)
     assert "cuda" in available_backends("residual_block", "cuda", torch.float16)
+
+
+@pytest.mark.parametrize(
+    ("architectures", "capability", "dtype", "problem"),
+    [
+        (["sm_80", "sm_90a"], (9, 0), torch.bfloat16, None),
+        (["sm_80", "sm_90a"], (9, 0), torch.float16, "it takes torch.bfloat16, got torch.float16"),
+        (
+            ["sm_80", "sm_90a"],
+            (10, 0),
+            torch.bfloat16,
+            "it needs a GPU of compute capability 9.0, got 10.0",
+        ),
+        (
+            ["sm_80"],
+            (9, 0),
+            torch.bfloat16,
+            "the native module is built for sm_80, not for sm_90a",
+        ),
+    ],
+)
+def test_the_hopper_backend_says_what_it_needs(
+    monkeypatch: pytest.MonkeyPatch,
+    architectures: list[str],
+    capability: tuple[int, int],
+    dtype: torch.dtype,
+    problem: str | None,
+) -> None:
+    module = SimpleNamespace(native_info=lambda: {"cuda": architectures})
+    pretend_native(monkeypatch, Native(module, ""))  # type: ignore[arg-type]
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
+    assert dispatch._problem("residual_block", "hopper", "cuda", (dtype,)) == problem
+
+
+def test_the_hopper_backend_is_never_the_automatic_choice() -> None:
+    assert all("hopper" not in names for names in AUTOMATIC.values())
+
+
+@pytest.mark.parametrize(
+    ("channels", "kernel", "columns", "reason"),
+    [
+        (64, 3, 110, None),
+        (64, 3, 111, "it takes maps up to 110 wide, got 111"),
+        (32, 3, 55, "it takes 64 channels, got 32"),
+        (64, 7, 55, "it takes 3x3 kernels, got 7x7"),
+    ],
+)
+def test_the_hopper_backend_names_its_limits(
+    channels: int, kernel: int, columns: int, reason: str | None
+) -> None:
+    assert block_limits(channels, kernel, columns).get("hopper") == reason
 
 
 @pytest.mark.parametrize(

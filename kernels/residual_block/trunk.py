@@ -1,0 +1,40 @@
+"""All residual blocks of the refiner in a row (paper, section 2.4)."""
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from simgan.kernels.dispatch import HOPPER, resolve_backend
+from simgan.kernels.residual_block.hopper import run_hopper
+from simgan.kernels.residual_block.op import block_limits, check_block, residual_block
+
+Block = tuple[Tensor, Tensor, Tensor, Tensor]  # weight1, bias1, weight2, bias2
+
+
+def residual_trunk(x: Tensor, blocks: Sequence[Block], *, backend: str | None = None) -> Tensor:
+    """`residual_block` for every block in turn; x itself if there is none.
+
+    Backend "hopper" brings x to a layout of its own once, and the last result back once.
+
+    Args:
+        x: [N, C, H, W], as in `residual_block`.
+        blocks: weight1 [C, C, k, k], bias1 [C], weight2 [C, C, k, k], bias2 [C] of each.
+        backend: name of an implementation of `residual_block`; None takes SIMGAN_BACKEND or the
+            best available.
+
+    Returns:
+        [N, C, H, W], dtype and layout as from `residual_block`.
+
+    Raises:
+        ValueError: an argument does not fit, or the asked backend cannot run here.
+    """
+    if not blocks:
+        return x
+    checked, *_ = check_block(x, *blocks[0])
+    limits = block_limits(x.shape[1], blocks[0][0].shape[-1], x.shape[3])
+    chosen = resolve_backend("residual_block", backend, checked, limits=limits)
+    if chosen == HOPPER:
+        return run_hopper(checked, [one for block in blocks for one in check_block(x, *block)[1:]])
+    for block in blocks:
+        x = residual_block(x, *block, backend=chosen)
+    return x
