@@ -32,7 +32,7 @@ test: $(STAMP)  ## Run the tests
 lint: $(STAMP)  ## Check style
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
-	$(BIN)/clang-format --dry-run --Werror $$(git ls-files 'csrc/*.cpp' 'csrc/*.h' 'csrc/*.cu' 'csrc/*.cuh' 'tests/emulation/*')
+	$(BIN)/clang-format --dry-run --Werror $$(git ls-files 'csrc/*.cpp' 'csrc/*.h' 'csrc/*.cu' 'csrc/*.cuh' 'tests/emulation/*' 'benchmarks/micro/*')
 
 types: $(STAMP)  ## Check types
 	$(BIN)/python tests/typing_links.py
@@ -41,7 +41,7 @@ types: $(STAMP)  ## Check types
 format: $(STAMP)  ## Rewrite the sources in house style
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
-	$(BIN)/clang-format -i $$(git ls-files 'csrc/*.cpp' 'csrc/*.h' 'csrc/*.cu' 'csrc/*.cuh' 'tests/emulation/*')
+	$(BIN)/clang-format -i $$(git ls-files 'csrc/*.cpp' 'csrc/*.h' 'csrc/*.cu' 'csrc/*.cuh' 'tests/emulation/*' 'benchmarks/micro/*')
 
 bench: $(STAMP)  ## Measure speed on this machine, in about a minute
 	$(BIN)/simgan-engine bench $(BENCH)

@@ -3,9 +3,10 @@
     python benchmarks/gpu_check.py                 all stages
     python benchmarks/gpu_check.py build test      some of them, each call under ten minutes
 
-Stages: build (the native module in place, with CUDA), test (pytest -m gpu and tests/kernels), ops,
-refine, step, loop and scaling (cases of `simgan-engine bench`), record (writes
-benchmarks/results/<date>-<gpu>.json from what the stages before it left in build/gpu-check/).
+Stages: build (the native module in place, with CUDA), micro (benchmarks/gpu_micro.py), test
+(pytest -m gpu and tests/kernels), ops, refine, step, loop and scaling (cases of `simgan-engine
+bench`), record (writes benchmarks/results/<date>-<gpu>.json from what the stages before it left in
+build/gpu-check/).
 
 Exit codes: 0 all asked stages passed; 1 one failed (the others still ran); 3 no CUDA device here,
 nothing was run.
@@ -23,7 +24,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 NOTES = ROOT / "build" / "gpu-check"
 BENCH = ("ops", "refine", "step", "loop", "scaling")  # cases; autotuning fills a call for each
-STAGES = ("build", "test", *BENCH, "record")
+STAGES = ("build", "micro", "test", *BENCH, "record")
 NO_DEVICE = 3
 LIMIT_S = 570  # of one stage
 
@@ -59,6 +60,8 @@ def _run(stage: str) -> bool:
     print(f"gpu-check: {stage}", flush=True)
     if stage == "build":
         return _build()
+    if stage == "micro":
+        return _micro()
     if stage == "test":
         return _test()
     if stage == "record":
@@ -76,6 +79,12 @@ def _build() -> bool:
             return mode == "cuda"
         print(f"gpu-check: no build with SIMGAN_NATIVE={mode}", flush=True)
     return False
+
+
+def _micro() -> bool:
+    """What the GPU's units can do, and whether wgmma does what csrc/cuda counts on."""
+    script = str(ROOT / "benchmarks" / "gpu_micro.py")
+    return _call([sys.executable, script, str(NOTES / "micro.json")], "micro", shown=40) == 0
 
 
 def _test() -> bool:
@@ -120,6 +129,7 @@ def _record() -> bool:
         "tests": tests,
         "cases": cases,
         "summary": summary(header["device"], cases),
+        "micro": _report("micro"),
     }
     name = re.sub(r"[^a-z0-9]+", "-", header["gpu"]["name"].lower()).strip("-")
     path = ROOT / "benchmarks" / "results" / f"{time.strftime('%Y-%m-%d')}-{name}.json"
@@ -146,7 +156,11 @@ def _last_line(path: Path) -> str | None:
 
 
 def _call(
-    words: list[str], name: str, extra: dict[str, str] | None = None, stdout: Any = None
+    words: list[str],
+    name: str,
+    extra: dict[str, str] | None = None,
+    stdout: Any = None,
+    shown: int = 15,
 ) -> int:
     """Exit code of a command; output goes to build/gpu-check/NAME.log, its end to the screen."""
     log_path = NOTES / f"{name}.log"
@@ -164,7 +178,7 @@ def _call(
         except subprocess.TimeoutExpired:
             done = 124
     if stdout is None:
-        print("\n".join(log_path.read_text().splitlines()[-15:]), flush=True)
+        print("\n".join(log_path.read_text().splitlines()[-shown:]), flush=True)
     return done
 
 

@@ -1,0 +1,198 @@
+"""Measures what decides the design of the GPU kernels, in under five minutes on one GPU.
+
+    python benchmarks/gpu_micro.py [FILE]     the report goes to FILE, by default
+                                              build/gpu-micro/report.json
+
+The programs of benchmarks/micro/ are compiled with nvcc and run: whether wgmma may read a moved
+operand, its rates, that of mma.sync, bandwidth from the L2 cache. With torch: bandwidth of device
+memory, a large matrix product, cuDNN's convolutions at the refiner's sizes, the clock under load.
+
+Exit codes: 0 all was measured and is right; 1 something failed or is wrong; 3 no CUDA device.
+"""
+
+import json
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = ROOT / "build" / "gpu-micro"
+PROGRAMS = ("wgmma", "mma_sync", "bandwidth")
+NO_DEVICE = 3
+HEIGHT, WIDTH, CHANNELS = 35, 55, 64
+BATCHES = (512, 4096)
+Report = dict[str, Any]
+
+
+def main(words: list[str]) -> int:
+    """Measure all, print a table, write the report."""
+    import torch
+
+    if not torch.cuda.is_available():
+        print(f"gpu-micro: nothing was run, torch {torch.__version__} finds no CUDA device")
+        return NO_DEVICE
+    path = Path(words[0]) if words else FOLDER / "report.json"
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    report: Report = {"gpu": torch.cuda.get_device_name(), "torch": torch.__version__}
+    report |= {name: _program(name) for name in PROGRAMS}
+    for part in (_memory, _matrix_product, _convolutions, _clock):
+        try:
+            report[part.__name__.strip("_")] = part()
+        except (RuntimeError, OSError, subprocess.SubprocessError) as error:
+            report[part.__name__.strip("_")] = {"error": str(error)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(report, indent=1) + "\n")
+    _print_table(report)
+    failed = [name for name, value in report.items() if isinstance(value, dict) and _wrong(value)]
+    print(f"gpu-micro: {'failed: ' + ', '.join(failed) if failed else 'all right'}; {path}")
+    return 1 if failed else 0
+
+
+def _wrong(part: Report) -> bool:
+    return "error" in part or part.get("right") is False
+
+
+def _program(name: str) -> Report:
+    """Compile and run one program; its JSON, or what went wrong."""
+    binary, source = FOLDER / name, ROOT / "benchmarks" / "micro" / f"{name}.cu"
+    build = ["nvcc", "-std=c++17", "-O3", "-gencode=arch=compute_90a,code=sm_90a"]
+    build += ["-o", str(binary), str(source)]
+    try:
+        for command in (build, [str(binary)]):
+            done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
+            if done.returncode and not done.stdout.startswith("{"):
+                return {"error": f"{command[0]}: {done.stderr[-500:]}"}
+        report: Report = json.loads(done.stdout)
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+        return {"error": str(error)}
+    return report
+
+
+def _median_ms(run: Callable[[], object], repeats: int = 15) -> float:
+    """Median time of one call by CUDA events, after three warm-up calls."""
+    import torch
+
+    times = []
+    for i in range(repeats + 3):
+        start, stop = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        start.record()
+        run()
+        stop.record()
+        stop.synchronize()
+        if i >= 3:
+            times.append(start.elapsed_time(stop))
+    return statistics.median(times)
+
+
+def _memory() -> Report:
+    """Copy of 4 GB within device memory; bytes read plus bytes written."""
+    import torch
+
+    source = torch.randint(256, (4 << 30,), dtype=torch.uint8, device="cuda")
+    target = torch.empty_like(source)
+    ms = _median_ms(lambda: target.copy_(source))
+    return {"copy_gbps": 2 * source.numel() / ms / 1e6}
+
+
+def _matrix_product() -> Report:
+    import torch
+
+    size = 8192
+    a, b = (torch.randn(size, size, dtype=torch.bfloat16, device="cuda") for _ in range(2))
+    ms = _median_ms(lambda: a @ b)
+    return {"size": size, "ms": ms, "tflops": 2 * size**3 / ms / 1e9}
+
+
+def _convolutions() -> Report:
+    """cuDNN in bf16, channels_last: TFLOP/s of the refiner's convolutions, times of the first."""
+    import torch
+
+    torch.backends.cudnn.benchmark = True
+    return {str(batch): _convolutions_at(batch) for batch in BATCHES}
+
+
+def _convolutions_at(batch: int) -> Report:
+    import torch
+
+    def maps(channels: int) -> torch.Tensor:
+        made = torch.randn(batch, channels, HEIGHT, WIDTH, dtype=torch.bfloat16, device="cuda")
+        return made.to(memory_format=torch.channels_last)
+
+    def filters(inputs: int) -> torch.Tensor:
+        made = torch.randn(CHANNELS, inputs, 3, 3, dtype=torch.bfloat16, device="cuda")
+        return made.to(memory_format=torch.channels_last)
+
+    x, skip, grad, weight, one, first = (
+        maps(64),
+        maps(64),
+        maps(64),
+        filters(64),
+        maps(1),
+        filters(1),
+    )
+    bias = torch.randn(CHANNELS, dtype=torch.bfloat16, device="cuda")
+    where = ([1, 1], [1, 1], [1, 1])  # stride, padding, dilation
+
+    def backward(at: torch.Tensor, by: torch.Tensor, mask: list[bool]) -> object:
+        return torch.ops.aten.convolution_backward(
+            grad, at, by, None, *where, False, [0, 0], 1, mask
+        )
+
+    runs: dict[str, Callable[[], object]] = {
+        "forward": lambda: torch.conv2d(x, weight, None, *where),
+        "forward_bias": lambda: torch.conv2d(x, weight, bias, *where),
+        "by_data": lambda: backward(x, weight, [True, False, False]),
+        "by_filters": lambda: backward(x, weight, [False, True, False]),
+        "relu": lambda: torch.cudnn_convolution_relu(x, weight, bias, *where, 1),
+        "add_relu": lambda: torch.cudnn_convolution_add_relu(x, weight, skip, 1, bias, *where, 1),
+        "first_forward": lambda: torch.conv2d(one, first, bias, *where),
+        "first_by_filters": lambda: backward(one, first, [False, True, False]),
+    }
+    found: Report = {}
+    for name, run in runs.items():
+        try:
+            ms = _median_ms(run)
+        except RuntimeError as error:
+            found[name] = {"refused": str(error).splitlines()[0]}
+            continue
+        inputs = 1 if name.startswith("first") else CHANNELS
+        flop = 2 * batch * HEIGHT * WIDTH * CHANNELS * inputs * 9
+        found[name] = {"ms": ms, "tflops": flop / ms / 1e9}
+    return found
+
+
+def _clock() -> Report:
+    """SM clock and power while convolutions run, as nvidia-smi samples them."""
+    import torch
+
+    x = torch.randn(4096, 64, HEIGHT, WIDTH, dtype=torch.bfloat16, device="cuda")
+    x = x.to(memory_format=torch.channels_last)
+    weight = torch.randn(64, 64, 3, 3, dtype=torch.bfloat16, device="cuda")
+    weight = weight.to(memory_format=torch.channels_last)
+    samples = []
+    fields = "clocks.sm,power.draw,temperature.gpu"
+    for _ in range(5):
+        for _ in range(200):  # some 0.7 s of work, longer than one look takes
+            torch.conv2d(x, weight, None, 1, 1)
+        look = ["nvidia-smi", f"--query-gpu={fields}", "--format=csv,noheader,nounits"]
+        done = subprocess.run(look, capture_output=True, text=True, timeout=20, check=True)
+        samples.append(done.stdout.strip().splitlines()[0])
+        torch.cuda.synchronize()
+    return {"fields": fields, "samples": samples}
+
+
+def _print_table(report: Report) -> None:
+    for name, value in report.items():
+        if not isinstance(value, dict) or "rates" not in value:
+            print(f"{name:16} {json.dumps(value)}")
+            continue
+        print(f"{name:16} {json.dumps({key: one for key, one in value.items() if key != 'rates'})}")
+        for rate in value["rates"]:
+            print(f"{'':16} {json.dumps(rate)}")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
