@@ -64,15 +64,11 @@ class Copier : BlockRole<kBackward> {
                    (kChunk + 2 * margin) * kSlotBytes, full);
   }
 
-  // Stores a chunk; ends when it has been read.
   __device__ __forceinline__ void store(__nv_bfloat16* stream, int chunk, uint32_t from,
                                         int plane_slots) const {
-    if (lane_ < kPlanes) {
-      ptx::copy_bulk_out(plane_at(stream, chunk), from + lane_ * plane_slots * kSlotBytes,
-                         kChunk * kSlotBytes);
-    }
-    ptx::commit_bulk();
-    ptx::wait_bulk_read();
+    if (lane_ >= kPlanes) return;
+    ptx::copy_bulk_out(plane_at(stream, chunk), from + lane_ * plane_slots * kSlotBytes,
+                       kChunk * kSlotBytes);
   }
 
   // Lane 0 announces what the lanes are about to copy.
@@ -118,24 +114,30 @@ class Copier : BlockRole<kBackward> {
     }
   }
 
+  // A chunk of `between`, and of the output the chunk before: the last one that can be ready.
   __device__ __forceinline__ void store_results() const {
+    const bool keeps = task_.between != nullptr;
     Turn<kRing> between;
     Turn<kOutputStages> output;
 #pragma unroll 1
     for (int chunk = first_ - 1; chunk <= last_; ++chunk, between.next()) {
-      if (task_.between != nullptr) {
+      if (keeps) {
         wait(kBetweenFull, between);
         if (chunk >= first_ && chunk < last_) {
           store(task_.between, chunk, this->ring_chunk(between.stage), kRingSlots);
         }
-        arrive(kBetweenEmpty, between.stage);
       }
-      // The chunk before is the last one whose output can be ready.
-      if (chunk <= first_) continue;
-      wait(kOutputFull, output);
-      store(task_.output, chunk - 1, this->output_chunk(output.stage), kChunk);
-      arrive(kOutputEmpty, output.stage);
-      output.next();
+      if (chunk > first_) {
+        wait(kOutputFull, output);
+        store(task_.output, chunk - 1, this->output_chunk(output.stage), kChunk);
+      }
+      ptx::commit_bulk();
+      ptx::wait_bulk_read();
+      if (keeps) arrive(kBetweenEmpty, between.stage);
+      if (chunk > first_) {
+        arrive(kOutputEmpty, output.stage);
+        output.next();
+      }
     }
     ptx::wait_bulk();
   }
