@@ -5,7 +5,8 @@
 
 The programs of benchmarks/micro/ are compiled with nvcc and run: whether wgmma may read a moved
 operand, its rates, that of mma.sync, bandwidth from the L2 cache. With torch: bandwidth of device
-memory, a large matrix product, cuDNN's convolutions at the refiner's sizes, the clock under load.
+memory, a large matrix product, cuDNN's convolutions at the refiner's sizes, the refiner's residual
+blocks by backend "hopper" (if this install has it), the clock under load.
 
 Exit codes: 0 all was measured and is right; 1 something failed or is wrong; 3 no CUDA device.
 """
@@ -38,7 +39,7 @@ def main(words: list[str]) -> int:
     FOLDER.mkdir(parents=True, exist_ok=True)
     report: Report = {"gpu": torch.cuda.get_device_name(), "torch": torch.__version__}
     report |= {name: _program(name) for name in PROGRAMS}
-    for part in (_memory, _matrix_product, _convolutions, _clock):
+    for part in (_memory, _matrix_product, _convolutions, _trunk, _clock):
         try:
             report[part.__name__.strip("_")] = part()
         except (RuntimeError, OSError, subprocess.SubprocessError) as error:
@@ -161,6 +162,74 @@ def _convolutions_at(batch: int) -> Report:
         inputs = 1 if name.startswith("first") else CHANNELS
         flop = 2 * batch * HEIGHT * WIDTH * CHANNELS * inputs * 9
         found[name] = {"ms": ms, "tflops": flop / ms / 1e9}
+    return found
+
+
+def _trunk() -> Report:
+    """The four residual blocks by backend "hopper": checked against float64, then timed."""
+    try:
+        from simgan.kernels.dispatch import HOPPER, available_backends
+    except ModuleNotFoundError as error:
+        return {"refused": str(error)}
+    if HOPPER not in available_backends("residual_block", "cuda"):
+        return {"refused": "no GPU of compute capability 9.0, or no kernels for it"}
+    x, blocks = _trunk_inputs(8)
+    ours, plain = _chain(x, blocks, HOPPER), _chain(x, blocks, "reference")
+    wide = [tuple(tensor.double() for tensor in block) for block in blocks]
+    truth = _chain(x.double(), wide, "reference")
+    errors = [((one.double() - truth).norm() / truth.norm()).item() for one in (ours, plain)]
+    found: Report = {"error_ours": errors[0], "error_torch": errors[1]}
+    found["right"] = errors[0] <= 2 * errors[1]
+    for batch in BATCHES if found["right"] else ():
+        x, blocks = _trunk_inputs(batch)
+        for name in (HOPPER, "reference"):
+            found[f"{name}_{batch}"] = _timed_trunk(x, blocks, name)
+    return found
+
+
+def _trunk_inputs(batch: int) -> tuple[Any, list[tuple[Any, ...]]]:
+    """Maps [batch, 64, 35, 55], channels_last, and four blocks, bfloat16."""
+    import torch
+
+    def made(*shape: int, scale: float) -> torch.Tensor:
+        return (torch.randn(*shape, device="cuda") * scale).bfloat16()
+
+    pairs = [(made(64, 64, 3, 3, scale=0.06), made(64, scale=1.0)) for _ in range(8)]
+    x = made(batch, CHANNELS, HEIGHT, WIDTH, scale=1.0).to(memory_format=torch.channels_last)
+    return x, [(*pairs[at], *pairs[at + 1]) for at in range(0, 8, 2)]
+
+
+def _chain(x: Any, blocks: list[tuple[Any, ...]], backend: str) -> Any:
+    import torch
+
+    from simgan.kernels import residual_trunk
+
+    with torch.no_grad():
+        return residual_trunk(x, blocks, backend=backend)
+
+
+def _timed_trunk(x: Any, blocks: list[tuple[Any, ...]], backend: str) -> Report:
+    """Forward alone; forward and backward at the training batch."""
+    import torch
+
+    from simgan.kernels import residual_trunk
+
+    batch = x.shape[0]
+    ms = _median_ms(lambda: _chain(x, blocks, backend))
+    flop = 2 * batch * HEIGHT * WIDTH * CHANNELS * CHANNELS * 9 * 2 * len(blocks)
+    found: Report = {"ms": ms, "images_per_s": 1e3 * batch / ms, "tflops": flop / ms / 1e9}
+    if batch == min(BATCHES):
+        leaves = [tensor.detach().requires_grad_() for block in blocks for tensor in block]
+        own = [tuple(leaves[at : at + 4]) for at in range(0, len(leaves), 4)]
+        start, grad = x.detach().requires_grad_(), torch.randn_like(x)
+
+        def both() -> object:
+            return torch.autograd.grad(
+                residual_trunk(start, own, backend=backend), [start, *leaves], grad
+            )
+
+        found["both_ms"] = _median_ms(both)
+        found["both_tflops"] = 3 * flop / found["both_ms"] / 1e9
     return found
 
 
