@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from simgan.engine.errors import CheckpointError
 from simgan.kernels import residual_block, residual_trunk
-from simgan.kernels.residual_block import Block, calculates_in_channels_last
+from simgan.kernels.residual_block import Block, calculates_in_channels_last, runs_as_one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,8 +105,12 @@ class Refiner(nn.Module):
         x = F.relu(x, inplace=True)
         if last:
             x = x.contiguous(memory_format=torch.channels_last)
-        blocks = [cast(ResidualBlock, block).tensors() for block in self.blocks]
-        x = residual_trunk(x, blocks, backend=self.backend)
+        if shape.blocks > 0 and runs_as_one(x, shape.kernel, self.backend):
+            blocks = [cast(ResidualBlock, block).tensors() for block in self.blocks]
+            x = residual_trunk(x, blocks, backend=self.backend)
+        else:
+            for block in self.blocks:
+                x = block(x)
         x = self.conv_out(x)
         return torch.tanh(x) if self.shape.output_activation == "tanh" else x
 

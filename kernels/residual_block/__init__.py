@@ -5,7 +5,7 @@ from simgan.kernels.residual_block.op import (
     calculates_in_channels_last,
     residual_block,
 )
-from simgan.kernels.residual_block.trunk import Block, residual_trunk
+from simgan.kernels.residual_block.trunk import Block, residual_trunk, runs_as_one
 
 __all__ = [
     "Block",
@@ -13,4 +13,5 @@ __all__ = [
     "calculates_in_channels_last",
     "residual_block",
     "residual_trunk",
+    "runs_as_one",
 ]

@@ -155,12 +155,23 @@ def calculates_in_channels_last(
         channels, kernel: of the blocks.
         backend: as asked of `residual_block`.
     """
+    chosen = backend_of_blocks(x, channels, kernel, backend)
+    return chosen in (CPP, TRITON, CUDA, HOPPER)
+
+
+def backend_of_blocks(
+    x: Tensor, channels: int, kernel: int, backend: str | None = None, columns: int = 1
+) -> str:
+    """The backend that `residual_block` takes for such maps; arguments as above.
+
+    Raises:
+        ValueError: the asked backend cannot run here.
+    """
     device_type = x.device.type
     if torch.is_autocast_enabled(device_type):
         x = x.new_empty(0, dtype=torch.get_autocast_dtype(device_type))
-    refused = block_limits(channels, kernel)
-    chosen = resolve_backend("residual_block", backend, x, limits=refused)
-    return chosen in (CPP, TRITON, CUDA, HOPPER)
+    refused = block_limits(channels, kernel, columns)
+    return resolve_backend("residual_block", backend, x, limits=refused)
 
 
 def _implementation(backend: str) -> ModuleType:

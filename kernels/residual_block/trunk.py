@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from simgan.kernels.dispatch import HOPPER, resolve_backend
+from simgan.kernels.dispatch import HOPPER
 from simgan.kernels.residual_block.hopper import run_hopper
-from simgan.kernels.residual_block.op import block_limits, check_block, residual_block
+from simgan.kernels.residual_block.op import backend_of_blocks, check_block, residual_block
 
 Block = tuple[Tensor, Tensor, Tensor, Tensor]  # weight1, bias1, weight2, bias2
 
@@ -30,11 +30,22 @@ def residual_trunk(x: Tensor, blocks: Sequence[Block], *, backend: str | None = 
     """
     if not blocks:
         return x
-    checked, *_ = check_block(x, *blocks[0])
-    limits = block_limits(x.shape[1], blocks[0][0].shape[-1], x.shape[3])
-    chosen = resolve_backend("residual_block", backend, checked, limits=limits)
-    if chosen == HOPPER:
-        return run_hopper(checked, [one for block in blocks for one in check_block(x, *block)[1:]])
-    for block in blocks:
-        x = residual_block(x, *block, backend=chosen)
-    return x
+    if not runs_as_one(x, blocks[0][0].shape[-1], backend):
+        for block in blocks:
+            x = residual_block(x, *block, backend=backend)
+        return x
+    parameters = [one for block in blocks for one in check_block(x, *block)[1:]]
+    return run_hopper(check_block(x, *blocks[0])[0], parameters)
+
+
+def runs_as_one(x: Tensor, kernel: int, backend: str | None = None) -> bool:
+    """Whether `residual_trunk` is more than its blocks one by one.
+
+    Args:
+        x: the maps.
+        kernel: filter size of the blocks.
+        backend: as asked of `residual_trunk`.
+    """
+    if x.dim() != 4:
+        return False  # the first block says what is wrong
+    return backend_of_blocks(x, x.shape[1], kernel, backend, x.shape[3]) == HOPPER

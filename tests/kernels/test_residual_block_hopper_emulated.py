@@ -17,8 +17,9 @@ from op_cases import laid_out
 from torch import Tensor
 from trunk_cases import SIZES, check_block, trunk_inputs
 
+from simgan.engine.refiner import Refiner
 from simgan.kernels import residual_block, residual_trunk
-from simgan.kernels.residual_block import hopper_kernel, op, trunk
+from simgan.kernels.residual_block import hopper_kernel, op
 from simgan.kernels.residual_block.hopper import run_hopper
 
 if COMPILER is None:
@@ -164,8 +165,7 @@ def test_a_not_a_number_reaches_all_that_depends_on_it_and_nothing_else(
 def test_block_and_chain_run_as_one_op(
     emulator: EmulatedTrunk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (op, trunk):
-        monkeypatch.setattr(module, "resolve_backend", lambda *_, **__: "hopper")
+    monkeypatch.setattr(op, "resolve_backend", lambda *_, **__: "hopper")
     x, parameters = inputs_of(emulator, (2, 5, 4), blocks=2)
     output, _ = hopper_kernel.forward(x, parameters, False)
     blocks = [(*parameters[:4],), (*parameters[4:],)]
@@ -173,6 +173,24 @@ def test_block_and_chain_run_as_one_op(
     for block in blocks:
         x = residual_block(x, *block)
     assert torch.equal(x, output)
+
+
+def test_the_refiner_hands_its_blocks_over_as_one(
+    emulator: EmulatedTrunk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(9)
+    refiner = Refiner(blocks=2).bfloat16()
+    x = torch.rand(2, 1, 5, 6).bfloat16() * 2 - 1
+    with torch.no_grad():
+        expected = refiner(x)
+        chains = []
+        forward = hopper_kernel.forward
+        monkeypatch.setattr(
+            hopper_kernel, "forward", lambda *found: chains.append(len(found[1])) or forward(*found)
+        )
+        monkeypatch.setattr(op, "resolve_backend", lambda *_, **__: "hopper")
+        torch.testing.assert_close(refiner(x), expected, rtol=2e-2, atol=2e-2)
+    assert chains == [8]
 
 
 def test_the_op_differentiates_by_everything(emulator: EmulatedTrunk) -> None:
