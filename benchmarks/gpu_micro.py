@@ -11,6 +11,7 @@ blocks by backend "hopper" (if this install has it), the clock under load.
 Exit codes: 0 all was measured and is right; 1 something failed or is wrong; 3 no CUDA device.
 """
 
+import functools
 import json
 import statistics
 import subprocess
@@ -29,7 +30,7 @@ Report = dict[str, Any]
 
 
 def main(words: list[str]) -> int:
-    """Measure all, print a table, write the report."""
+    """Measure all; print and write down every part when it is done."""
     import torch
 
     if not torch.cuda.is_available():
@@ -37,17 +38,21 @@ def main(words: list[str]) -> int:
         return NO_DEVICE
     path = Path(words[0]) if words else FOLDER / "report.json"
     FOLDER.mkdir(parents=True, exist_ok=True)
-    report: Report = {"gpu": torch.cuda.get_device_name(), "torch": torch.__version__}
-    report |= {name: _program(name) for name in PROGRAMS}
-    for part in (_memory, _matrix_product, _convolutions, _trunk, _clock):
-        try:
-            report[part.__name__.strip("_")] = part()
-        except (RuntimeError, OSError, subprocess.SubprocessError) as error:
-            report[part.__name__.strip("_")] = {"error": str(error)}
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(report, indent=1) + "\n")
-    _print_table(report)
-    failed = [name for name, value in report.items() if isinstance(value, dict) and _wrong(value)]
+    report: Report = {"gpu": torch.cuda.get_device_name(), "torch": torch.__version__}
+    parts: dict[str, Callable[[], Report]] = {
+        **{name: functools.partial(_program, name) for name in PROGRAMS},
+        **{"memory": _memory, "matrix_product": _matrix_product, "convolutions": _convolutions},
+        **{"clock": _clock, "trunk": _trunk},  # a kernel that has never run comes last
+    }
+    for name, part in parts.items():
+        try:
+            report[name] = part()
+        except (RuntimeError, OSError, subprocess.SubprocessError) as error:
+            report[name] = {"error": str(error)}
+        path.write_text(json.dumps(report, indent=1) + "\n")
+        _print_part(name, report[name])
+    failed = [name for name in parts if _wrong(report[name])]
     print(f"gpu-micro: {'failed: ' + ', '.join(failed) if failed else 'all right'}; {path}")
     return 1 if failed else 0
 
@@ -157,7 +162,7 @@ def _convolutions_at(batch: int) -> Report:
         try:
             ms = _median_ms(run)
         except RuntimeError as error:
-            found[name] = {"refused": str(error).splitlines()[0]}
+            found[name] = {"refused": str(error).splitlines()[0][:120]}
             continue
         inputs = 1 if name.startswith("first") else CHANNELS
         flop = 2 * batch * HEIGHT * WIDTH * CHANNELS * inputs * 9
@@ -253,14 +258,14 @@ def _clock() -> Report:
     return {"fields": fields, "samples": samples}
 
 
-def _print_table(report: Report) -> None:
-    for name, value in report.items():
-        if not isinstance(value, dict) or "rates" not in value:
-            print(f"{name:16} {json.dumps(value)}")
-            continue
-        print(f"{name:16} {json.dumps({key: one for key, one in value.items() if key != 'rates'})}")
-        for rate in value["rates"]:
-            print(f"{'':16} {json.dumps(rate)}")
+def _print_part(name: str, part: Report) -> None:
+    """One line, and one more for each of its cases."""
+    plain = {key: value for key, value in part.items() if not isinstance(value, (dict, list))}
+    print(f"{name:16} {json.dumps(plain)}", flush=True)
+    for key, value in part.items():
+        cases = value if isinstance(value, list) else [value] if isinstance(value, dict) else []
+        for case in cases:
+            print(f"{'':16} {key} {json.dumps(case)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,10 @@
 """The residual blocks for sm_90a on a GPU that has it: values, gradients, chains, graphs."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor
@@ -9,6 +14,8 @@ from simgan.kernels import residual_block, residual_trunk
 from simgan.kernels.dispatch import HOPPER, available_backends
 from simgan.kernels.residual_block import hopper_kernel
 
+TESTS = Path(__file__).parents[1]
+
 pytestmark = [
     pytest.mark.gpu,
     pytest.mark.skipif(
@@ -16,6 +23,31 @@ pytestmark = [
         reason="no GPU of compute capability 9.0, or no kernels for it",
     ),
 ]
+
+
+# One launch of every kernel, in a process that can be ended if barriers are waited for in vain.
+PROBE = """
+import torch
+from trunk_cases import trunk_inputs
+from simgan.kernels.residual_block import hopper_kernel
+x, parameters = trunk_inputs((2, 9, 11))
+x, parameters = x.cuda(), [tensor.cuda() for tensor in parameters]
+output, kept = hopper_kernel.forward(x, parameters, True)
+hopper_kernel.backward(torch.randn_like(x), output, kept, parameters)
+torch.cuda.synchronize()
+"""
+PROBE_LIMIT_S = 120
+
+
+@pytest.fixture(scope="module", autouse=True)
+def kernels_end() -> None:
+    path = os.pathsep.join(filter(None, (str(TESTS), os.environ.get("PYTHONPATH"))))
+    subprocess.run(
+        [sys.executable, "-c", PROBE],
+        env={**os.environ, "PYTHONPATH": path},
+        timeout=PROBE_LIMIT_S,
+        check=True,
+    )
 
 
 def inputs_of(size: tuple[int, int, int], blocks: int = 1) -> tuple[Tensor, list[Tensor]]:
