@@ -38,6 +38,7 @@ NAMES = {
     torch.int32: "i32",
     torch.int64: "i64",
 }
+TYPES = {"__nv_bfloat16": "bf16", "__half": "fp16", "j": "uint32_t", "h": "uint8_t"}  # of csrc/cuda
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Row:
         kernel: name of the function, with the compile-time switches that are on.
         dtype: of the images ("fp32", ...); of csrc/cuda the template argument, if any.
         registers: per thread.
-        shared: bytes per block, static and dynamic.
+        shared: bytes per block; of csrc/cuda without what a launch asks for (dynamic).
         stack: bytes of local memory per thread: spills, and arrays that found no registers.
         spills: instructions that load from or store to local memory.
         matrix: instructions on the tensor cores.
@@ -245,12 +246,31 @@ def _codes(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _demangled(symbol: str) -> tuple[str, str]:
-    """Name and first template argument of a kernel, out of its Itanium symbol."""
-    for found in re.finditer(r"(?=(\d{1,2})([a-z]\w*?_kernel)(?:I\d*([a-z]\w*?)E)?)", symbol):
-        length, name, template = found.groups("")
+    """Name of a kernel with its numbers, and its type, out of its Itanium symbol."""
+    for found in re.finditer(r"(?=(\d{1,2})([a-z]\w*?_kernel)(I?))", symbol):
+        length, name, opened = found.groups()
         if len(name) == int(length):
-            return name, {"j": "uint32_t", "h": "uint8_t"}.get(template, template)
+            end = found.start() + len(length) + len(name) + len(opened)
+            types, numbers = _arguments(symbol[end:]) if opened else ("", "")
+            return f"{name} {numbers}".strip(), types
     return symbol, ""
+
+
+def _arguments(text: str) -> tuple[str, str]:
+    """Types and numbers in front of the E that closes a list of template arguments."""
+    types, numbers = [], []
+    while not text.startswith("E"):
+        if number := re.match(r"L[a-z](\d+)E", text):
+            numbers.append(number[1])
+            text = text[number.end() :]
+        elif length := re.match(r"\d+", text):
+            end = length.end() + int(length[0])
+            types.append(text[length.end() : end])
+            text = text[end:]
+        else:
+            types.append(text[0])
+            text = text[1:]
+    return " ".join(TYPES.get(name, name) for name in types), " ".join(numbers)
 
 
 def markdown(rows: list[Row]) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -88,5 +89,21 @@ def test_convolutions_of_short_floats_run_on_the_tensor_cores(
 def test_no_cuda_kernel_spills_on_either_architecture() -> None:
     found = rows("cuda")
     assert {row["arch"] for row in found} == {"sm_80", "sm_90a"}
+    for dtype in ("bf16", "fp16"):
+        kernels = {str(row["kernel"]).split()[0]: row for row in found if row["dtype"] == dtype}
+        assert {"residual_block_kernel", "residual_block_filters_kernel"} <= set(kernels)
     assert {"exchange_rows_kernel", "refiner_loss_kernel"} <= {row["kernel"] for row in found}
     assert [row for row in found if row["stack"] or row["spills"]] == []
+
+
+@pytest.mark.skipif(
+    not native().info["cuda"], reason="the native module is built without CUDA: no nvcc"
+)
+def test_the_residual_blocks_of_csrc_run_on_the_tensor_cores() -> None:
+    blocks = [
+        row
+        for row in rows("cuda")
+        if re.match(r"residual_(block|trunk)(_filters)?_kernel", str(row["kernel"]))
+    ]
+    assert {row["arch"] for row in blocks} == {"sm_80", "sm_90a"}
+    assert [row for row in blocks if not row["matrix"]] == []
