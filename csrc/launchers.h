@@ -8,7 +8,7 @@
 namespace simgan {
 
 // Raised by one whenever a launcher changes its arguments; kernels/native.py asks for the same.
-constexpr int kInterface = 5;
+constexpr int kInterface = 6;
 
 // Codes of the CPU launchers. The CUDA launchers return cudaError_t.
 enum Status : int {
@@ -29,13 +29,14 @@ struct BlockShape {
   int64_t images, height, width, channels;
 };
 
-// What a residual block is calculated from; taps are [3][3][in][out].
+// What a residual block is calculated from; taps are
+// [kernel][kernel][in][out].
 struct BlockInputs {
   const float *x, *taps1, *bias1, *taps2, *bias2;
 };
 
 // What its gradients are calculated from; these taps are of the convolution that is the gradient:
-// flipped, and [3][3][out][in].
+// flipped, and [kernel][kernel][out][in].
 struct BlockActivations {
   const float *grad, *x, *hidden, *output, *taps1, *taps2;
 };
@@ -69,13 +70,14 @@ namespace cpu {
 // nullptr behind the last.
 const char* instruction_set(int index);
 
-// output = relu(conv(hidden) + x), hidden = relu(conv(x)), 3x3, zero padding, a multiple of 16
-// channels. `hidden` may be nullptr. The bits do not depend on `threads`.
-int residual_block_forward(const BlockInputs& inputs, const BlockShape& shape, float* hidden,
-                           float* output, int threads, int instructions);
+// output = relu(conv(hidden) + x), hidden = relu(conv(x)), kernel x kernel taps, an odd number from
+// 3 on, zero padding, a multiple of 16 channels. `hidden` may be nullptr. The bits do not depend on
+// `threads`.
+int residual_block_forward(const BlockInputs& inputs, const BlockShape& shape, int64_t kernel,
+                           float* hidden, float* output, int threads, int instructions);
 
 // The gradients that `to` asks for. The bits do not depend on `threads`.
-int residual_block_backward(const BlockActivations& from, const BlockShape& shape,
+int residual_block_backward(const BlockActivations& from, const BlockShape& shape, int64_t kernel,
                             const BlockGradients& to, int threads, int instructions);
 
 // loss[0] = sum over patches, mean over images of softplus(other - target).

@@ -29,31 +29,42 @@ int64_t rounded(int64_t count) {
   return (count + 15) / 16 * 16;
 }
 
-// A convolution's weights at the evaluation points.
-Floats transformed(const WinogradKernels& kernels, const float* taps, int64_t channels) {
-  Floats points = allocate(kPoints * channels * channels);
-  kernels.transform_weights(taps, channels, points.get());
-  return points;
+// Floats of a convolution's weights, or of their gradient, at the evaluation points.
+int64_t points_of(int64_t kernel, int64_t channels) {
+  return parts_of(kernel) * kPoints * channels * channels;
 }
 
-// Weight gradients are summed in groups of images whose number depends on that of the images alone,
-// so the bits do not depend on the threads. More groups occupy more threads and take more memory.
-int64_t groups_of(int64_t images) {
-  return std::min(images, std::clamp<int64_t>(images / 16, 8, 64));
+// The weights of both convolutions at the evaluation points, one behind the other.
+Floats transformed(const WinogradKernels& kernels, const float* taps1, const float* taps2,
+                   int64_t kernel, int64_t channels, int threads) {
+  const int64_t parts = parts_of(kernel), points = points_of(kernel, channels);
+  Floats both = allocate(2 * points);
+  for_each_item(2 * parts, threads, [&](int64_t i, int) {
+    kernels.transform_weights(i < parts ? taps1 : taps2, kernel, i % parts, channels,
+                              both.get() + i * points / parts);
+  });
+  return both;
+}
+
+// Weight gradients are summed in groups of images whose number depends on the shapes alone, so the
+// bits do not depend on the threads. More groups occupy more threads and take more memory, the more
+// the wider the filter.
+int64_t groups_of(int64_t images, int64_t kernel) {
+  const int64_t most = std::max<int64_t>(64 / parts_of(kernel), 8);
+  return std::min(images, std::clamp<int64_t>(images / 16, 8, most));
 }
 
 struct Forward {
   const WinogradKernels& kernels;
   const BlockInputs& inputs;
   ImageShape shape;
-  const float* points1;
-  const float* points2;
+  Weights weights1, weights2;
 
   void run(int64_t image, float* hidden, float* output, float* workspace) const {
     const float* x = inputs.x + image * shape.count();
-    kernels.convolve(x, shape, points1, inputs.bias1, nullptr, Epilogue::kBiasRelu, hidden,
+    kernels.convolve(x, shape, weights1, inputs.bias1, nullptr, Epilogue::kBiasRelu, hidden,
                      workspace);
-    kernels.convolve(hidden, shape, points2, inputs.bias2, x, Epilogue::kBiasAddRelu,
+    kernels.convolve(hidden, shape, weights2, inputs.bias2, x, Epilogue::kBiasAddRelu,
                      output + image * shape.count(), workspace);
   }
 };
@@ -71,8 +82,7 @@ struct Backward {
   const BlockActivations& from;
   const BlockGradients& to;
   ImageShape shape;
-  const float* points1;
-  const float* points2;
+  Weights weights1, weights2;
 
   bool through_hidden() const {
     return to.x || to.taps1 || to.bias1;
@@ -84,16 +94,19 @@ struct Backward {
     float* grad_hidden = skip + rounded(shape.count());
     kernels.mask(from.grad + at, from.output + at, shape.count(), skip);
     if (to.bias2) kernels.add_pixels(skip, shape, sums.bias2);
-    if (to.taps2) kernels.add_weight_gradient(hidden, skip, shape, sums.points2, workspace);
+    if (to.taps2) {
+      kernels.add_weight_gradient(hidden, skip, shape, weights2.kernel, sums.points2, workspace);
+    }
     if (!through_hidden()) return;
-    kernels.convolve(skip, shape, points2, nullptr, hidden, Epilogue::kMask, grad_hidden,
+    kernels.convolve(skip, shape, weights2, nullptr, hidden, Epilogue::kMask, grad_hidden,
                      workspace);
     if (to.bias1) kernels.add_pixels(grad_hidden, shape, sums.bias1);
     if (to.taps1) {
-      kernels.add_weight_gradient(from.x + at, grad_hidden, shape, sums.points1, workspace);
+      kernels.add_weight_gradient(from.x + at, grad_hidden, shape, weights1.kernel, sums.points1,
+                                  workspace);
     }
     if (to.x) {
-      kernels.convolve(grad_hidden, shape, points1, nullptr, skip, Epilogue::kAdd, to.x + at,
+      kernels.convolve(grad_hidden, shape, weights1, nullptr, skip, Epilogue::kAdd, to.x + at,
                        workspace);
     }
   }
@@ -107,14 +120,15 @@ void write_bias(const double* sums, int64_t groups, int64_t stride, int64_t chan
   }
 }
 
-int forward(const BlockInputs& inputs, const BlockShape& size, float* hidden, float* output,
-            int threads, const WinogradKernels& kernels) {
+int forward(const BlockInputs& inputs, const BlockShape& size, int64_t kernel, float* hidden,
+            float* output, int threads, const WinogradKernels& kernels) {
   const ImageShape shape{size.height, size.width, size.channels};
-  const Floats points1 = transformed(kernels, inputs.taps1, shape.channels);
-  const Floats points2 = transformed(kernels, inputs.taps2, shape.channels);
-  const Forward block{kernels, inputs, shape, points1.get(), points2.get()};
+  const Floats weights =
+      transformed(kernels, inputs.taps1, inputs.taps2, kernel, shape.channels, threads);
+  const float* weights2 = weights.get() + points_of(kernel, shape.channels);
+  const Forward block{kernels, inputs, shape, {weights.get(), kernel}, {weights2, kernel}};
   const int workers = workers_for(size.images, threads);
-  const int64_t room = rounded(kernels.workspace(shape.channels));
+  const int64_t room = rounded(kernels.workspace(kernel, shape.channels));
   const int64_t each = room + (hidden ? 0 : rounded(shape.count()));
   const Floats workspace = allocate(workers * each);
   for_each_item(size.images, threads, [&](int64_t image, int worker) {
@@ -124,22 +138,22 @@ int forward(const BlockInputs& inputs, const BlockShape& size, float* hidden, fl
   return kOk;
 }
 
-int backward(const BlockActivations& from, const BlockShape& size, const BlockGradients& to,
-             int threads, const WinogradKernels& kernels) {
+int backward(const BlockActivations& from, const BlockShape& size, int64_t kernel,
+             const BlockGradients& to, int threads, const WinogradKernels& kernels) {
   const ImageShape shape{size.height, size.width, size.channels};
-  const int64_t channels = shape.channels, points = kPoints * channels * channels;
-  const Floats points1 = transformed(kernels, from.taps1, channels);
-  const Floats points2 = transformed(kernels, from.taps2, channels);
-  const Backward block{kernels, from, to, shape, points1.get(), points2.get()};
+  const int64_t channels = shape.channels, points = points_of(kernel, channels);
+  const Floats weights = transformed(kernels, from.taps1, from.taps2, kernel, channels, threads);
+  const float* weights2 = weights.get() + points;
+  const Backward block{kernels, from, to, shape, {weights.get(), kernel}, {weights2, kernel}};
 
   const bool sums_needed = to.taps1 || to.taps2 || to.bias1 || to.bias2;
-  const int64_t groups = sums_needed ? groups_of(size.images) : size.images;
+  const int64_t groups = sums_needed ? groups_of(size.images, kernel) : size.images;
   const int64_t both = (to.taps1 ? points : 0) + (to.taps2 ? points : 0);
   const Floats weight_sums = allocate(groups * both);
   std::vector<double> bias_sums(sums_needed ? groups * 2 * channels : 0);
 
   const int workers = workers_for(groups, threads);
-  const int64_t room = rounded(kernels.workspace(channels));
+  const int64_t room = rounded(kernels.workspace(kernel, channels));
   const int64_t each = room + 2 * rounded(shape.count());
   const Floats workspace = allocate(workers * each);
   for_each_item(groups, threads, [&](int64_t group, int worker) {
@@ -156,8 +170,12 @@ int backward(const BlockActivations& from, const BlockShape& size, const BlockGr
 
   float* taps[] = {to.taps1, to.taps2};
   const float* sums[] = {weight_sums.get(), weight_sums.get() + (to.taps1 ? points : 0)};
-  for_each_item(2, threads, [&](int64_t i, int) {
-    if (taps[i]) kernels.finish_weight_gradient(sums[i], groups, both, channels, taps[i]);
+  const int64_t parts = parts_of(kernel);
+  for_each_item(2 * parts, threads, [&](int64_t item, int) {
+    const int64_t i = item / parts, part = item % parts;
+    if (!taps[i]) return;
+    kernels.finish_weight_gradient(sums[i] + part * (points / parts), groups, both, kernel, part,
+                                   channels, taps[i]);
   });
   if (to.bias1) write_bias(bias_sums.data(), groups, 2 * channels, channels, to.bias1);
   if (to.bias2) write_bias(bias_sums.data() + channels, groups, 2 * channels, channels, to.bias2);
@@ -171,23 +189,23 @@ const char* instruction_set(int index) {
   return kernels ? kernels->name : nullptr;
 }
 
-int residual_block_forward(const BlockInputs& inputs, const BlockShape& shape, float* hidden,
-                           float* output, int threads, int instructions) {
+int residual_block_forward(const BlockInputs& inputs, const BlockShape& shape, int64_t kernel,
+                           float* hidden, float* output, int threads, int instructions) {
   const WinogradKernels* kernels = winograd_kernels(instructions);
   if (!kernels) return kNoSuchInstructions;
   try {
-    return forward(inputs, shape, hidden, output, threads, *kernels);
+    return forward(inputs, shape, kernel, hidden, output, threads, *kernels);
   } catch (const std::bad_alloc&) {
     return kOutOfMemory;
   }
 }
 
-int residual_block_backward(const BlockActivations& from, const BlockShape& shape,
+int residual_block_backward(const BlockActivations& from, const BlockShape& shape, int64_t kernel,
                             const BlockGradients& to, int threads, int instructions) {
   const WinogradKernels* kernels = winograd_kernels(instructions);
   if (!kernels) return kNoSuchInstructions;
   try {
-    return backward(from, shape, to, threads, *kernels);
+    return backward(from, shape, kernel, to, threads, *kernels);
   } catch (const std::bad_alloc&) {
     return kOutOfMemory;
   }

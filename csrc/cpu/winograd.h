@@ -1,5 +1,8 @@
-// 3x3 convolution by Winograd's F(4x4, 3x3): an output tile of 4x4 pixels costs 36 multiplications
-// per pair of channels instead of 144 (Lavin and Gray, arXiv 1509.09308).
+// Convolution by Winograd's F(4x4, 3x3): an output tile of 4x4 pixels costs 36 multiplications per
+// pair of channels instead of 144 (Lavin and Gray, arXiv 1509.09308). A wider filter is cut into
+// parts of 3x3 taps, convolutions of the image moved, whose products are added at the evaluation
+// points. A part that stands out of the filter by a tap needs one point less along that side, so
+// 7x7 costs (5 + 6 + 5)^2 = 256 multiplications instead of 784.
 //
 // Images are gapless float [height][width][channels] with a multiple of 16 channels. The kernels
 // are compiled once per instruction set; sums have an order that depends on the shape alone.
@@ -21,7 +24,17 @@ struct ImageShape {
 };
 
 constexpr int kPoints = 36;  // 6x6 evaluation points of a tile
-constexpr int kTaps = 9;
+
+// Parts of a filter of kernel x kernel taps, an odd number from 3 on.
+constexpr int64_t parts_of(int64_t kernel) {
+  return (kernel + 2) / 3 * ((kernel + 2) / 3);
+}
+
+// A convolution's weights: kernel x kernel taps as points [parts][36][in][out].
+struct Weights {
+  const float* points;
+  int64_t kernel;
+};
 
 // What becomes of a convolution's result r before it is stored.
 enum class Epilogue {
@@ -34,25 +47,28 @@ enum class Epilogue {
 struct WinogradKernels {
   const char* name;
 
-  // Floats of workspace that a call of the kernels below needs for this many channels.
-  int64_t (*workspace)(int64_t channels);
+  // Floats of workspace that a call of the kernels below needs.
+  int64_t (*workspace)(int64_t kernel, int64_t channels);
 
-  // taps [9][in][out] -> points [36][in][out].
-  void (*transform_weights)(const float* taps, int64_t channels, float* points);
+  // taps [kernel][kernel][in][out] -> points [36][in][out] of one part < parts_of(kernel).
+  void (*transform_weights)(const float* taps, int64_t kernel, int64_t part, int64_t channels,
+                            float* points);
 
   // One image, zero padding; `extra` is an image of the same shape.
   // `out` is none of the inputs.
-  void (*convolve)(const float* in, const ImageShape& shape, const float* points, const float* bias,
-                   const float* extra, Epilogue epilogue, float* out, float* workspace);
+  void (*convolve)(const float* in, const ImageShape& shape, const Weights& weights,
+                   const float* bias, const float* extra, Epilogue epilogue, float* out,
+                   float* workspace);
 
-  // points [36][in][out] += the weight gradient of one image, still at the evaluation points.
+  // points [parts][36][in][out] += the weight gradient of one image, still at the evaluation
+  // points.
   void (*add_weight_gradient)(const float* in, const float* grad, const ImageShape& shape,
-                              float* points, float* workspace);
+                              int64_t kernel, float* points, float* workspace);
 
-  // taps [9][in][out] = weight gradient from `groups` sums [36][in][out] that lie `stride` apart.
-  // A true zero is a zero, not what rounding leaves of it.
+  // One part of taps [kernel][kernel][in][out] = weight gradient from `groups` sums [36][in][out]
+  // of that part that lie `stride` apart. A true zero is a zero, not what rounding leaves of it.
   void (*finish_weight_gradient)(const float* points, int64_t groups, int64_t stride,
-                                 int64_t channels, float* taps);
+                                 int64_t kernel, int64_t part, int64_t channels, float* taps);
 
   // out = output <= 0 ? 0 : grad, the gradient in front of a relu.
   void (*mask)(const float* grad, const float* output, int64_t count, float* out);

@@ -65,8 +65,8 @@ void add_point(int64_t tiles, const float* left, const float* right, int64_t cha
   }
 }
 
-void add_weight_gradient(const float* in, const float* grad, const ImageShape& shape, float* sums,
-                         float* workspace) {
+void add_weight_gradient(const float* in, const float* grad, const ImageShape& shape,
+                         int64_t kernel, float* sums, float* workspace) {
   const int64_t channels = shape.channels;
   const int64_t stride = point_stride(kGradTiles, channels);
   float* left = workspace;
@@ -76,33 +76,45 @@ void add_weight_gradient(const float* in, const float* grad, const ImageShape& s
   for (int64_t first = 0; first < tiles; first += kGradTiles) {
     const int64_t count = least(kGradTiles, tiles - first);
     for (int64_t i = 0; i < count; ++i) {
-      transform_pixels(in, shape, first + i, left + i * channels, stride, copy);
       transform_gradients(grad, shape, first + i, right + i * channels, stride, copy);
     }
-    for (int p = 0; p < kPoints; ++p) {
-      add_point(count, left + p * stride, right + p * stride, channels,
-                sums + p * channels * channels);
+    for (int64_t index = 0; index < parts_of(kernel); ++index) {
+      const Part part = part_of(kernel, index);
+      transform_tiles(in, shape, part, first, count, left, stride, copy);
+      for (int p = 0; p < kPoints; ++p) {
+        if (!part.has_point(p)) continue;
+        add_point(count, left + p * stride, right + p * stride, channels,
+                  sums + (index * kPoints + p) * channels * channels);
+      }
     }
   }
 }
 
-int64_t workspace(int64_t channels) {
-  const int64_t tiles = kTiles > kGradTiles ? kTiles : kGradTiles;
+int64_t workspace(int64_t kernel, int64_t channels) {
+  const int64_t at_once = tiles_at_once(kernel);
+  const int64_t tiles = at_once > kGradTiles ? at_once : kGradTiles;
   return kPoints * (2 * point_stride(tiles, channels) + channels);
 }
 
-void transform_weights(const float* taps, int64_t channels, float* points) {
+void transform_weights(const float* taps, int64_t kernel, int64_t index, int64_t channels,
+                       float* points) {
+  const Part part = part_of(kernel, index);
   constexpr TapTransform transform = tap_transform();
   const int64_t count = channels * channels;
   for (int64_t at = 0; at < count; at += 16) {
-    double half[6][3][16];
+    double known[3][3][16] = {}, half[6][3][16];
+    for (int i = 0; i < 3; ++i) {
+      for (int j = 0; j < 3; ++j) {
+        if (!part.has_tap(i, j)) continue;
+        const float* tap = taps + part.tap_at(i, j, channels) + at;
+        for (int lane = 0; lane < 16; ++lane) known[i][j][lane] = tap[lane];
+      }
+    }
     for (int i = 0; i < 6; ++i) {
       for (int j = 0; j < 3; ++j) {
         for (int lane = 0; lane < 16; ++lane) {
           double sum = 0;
-          for (int k = 0; k < 3; ++k) {
-            sum += transform.rows[i][k] * taps[(k * 3 + j) * count + at + lane];
-          }
+          for (int k = 0; k < 3; ++k) sum += transform.rows[i][k] * known[k][j][lane];
           half[i][j][lane] = sum;
         }
       }
@@ -125,8 +137,9 @@ void transform_weights(const float* taps, int64_t channels, float* points) {
 // makes others.
 constexpr double kNoise = 4 * 0x1p-23;
 
-void finish_weight_gradient(const float* points, int64_t groups, int64_t stride, int64_t channels,
-                            float* taps) {
+void finish_weight_gradient(const float* points, int64_t groups, int64_t stride, int64_t kernel,
+                            int64_t index, int64_t channels, float* taps) {
+  const Part part = part_of(kernel, index);
   constexpr TapTransform transform = tap_transform();
   const int64_t count = channels * channels;
   for (int64_t at = 0; at < count; at += 16) {
@@ -150,12 +163,14 @@ void finish_weight_gradient(const float* points, int64_t groups, int64_t stride,
     }
     for (int i = 0; i < 3; ++i) {
       for (int k = 0; k < 3; ++k) {
+        if (!part.has_tap(i, k)) continue;
+        float* tap = taps + part.tap_at(i, k, channels) + at;
         for (int lane = 0; lane < 16; ++lane) {
           double sum = 0;
           for (int j = 0; j < 6; ++j) sum += transform.rows[j][k] * half[i][j][lane];
           const double limit = kNoise * largest[lane];
           const bool noise = sum < limit && sum > -limit;
-          taps[(i * 3 + k) * count + at + lane] = noise ? 0.0f : static_cast<float>(sum);
+          tap[lane] = noise ? 0.0f : static_cast<float>(sum);
         }
       }
     }

@@ -22,6 +22,7 @@ constexpr int kOuter = SIMGAN_ISA_OUTER;
 constexpr int64_t kGap =
     16;  // floats between points, so that their addresses do not share a cache set
 
+#include "winograd_parts.h"
 #include "winograd_transforms.h"
 
 inline int64_t least(int64_t a, int64_t b) {
@@ -34,6 +35,12 @@ inline int64_t tiles_over(int64_t pixels) {
 
 inline int64_t point_stride(int64_t tiles, int64_t channels) {
   return tiles * channels + kGap;
+}
+
+// Tiles that a convolution multiplies at a time. The weights of several parts do not fit the cache:
+// they are read once for more tiles.
+inline int64_t tiles_at_once(int64_t kernel) {
+  return parts_of(kernel) == 1 ? kTiles : 2 * kTiles;
 }
 
 // A corner of a tile in the image; it may lie outside.
@@ -60,23 +67,22 @@ Window window_at(const float* image, const ImageShape& shape, Corner corner, flo
                       corner.x + Size <= shape.width;
   if (inside) return {image + corner.y * row + corner.x * channels, row};
   const int64_t before = corner.x < 0 ? -corner.x : 0;
-  const int64_t known = least(Size, shape.width - corner.x) - before;
+  const int64_t known = least(Size, shape.width - corner.x) - before;  // none if it lies beside
   for (int i = 0; i < Size; ++i) {
     const int64_t y = corner.y + i;
     float* pixels = copy + i * Size * channels;
     __builtin_memset(pixels, 0, Size * channels * sizeof(float));
-    if (y < 0 || y >= shape.height) continue;
+    if (y < 0 || y >= shape.height || known <= 0) continue;
     __builtin_memcpy(pixels + before * channels, image + y * row + (corner.x + before) * channels,
                      known * channels * sizeof(float));
   }
   return {copy, Size * channels};
 }
 
-// The 6x6 pixels around a tile -> points[36 * stride apart][channels].
-void transform_pixels(const float* image, const ImageShape& shape, int64_t tile, float* points,
+// The 6x6 pixels from `corner` on -> points[36 * stride apart][channels].
+void transform_pixels(const float* image, const ImageShape& shape, Corner corner, float* points,
                       int64_t stride, float* copy) {
-  const Corner corner = corner_of(tile, shape);
-  const Window window = window_at<6>(image, shape, {corner.y - 1, corner.x - 1}, copy);
+  const Window window = window_at<6>(image, shape, corner, copy);
   for (int64_t c = 0; c < shape.channels; c += kLanes) {
     Vector half[6][6], column[6], out[6];
 #pragma GCC unroll 6
@@ -149,10 +155,18 @@ void write_tile(const float* points, int64_t stride, const ImageShape& shape, in
   }
 }
 
-// result[Rows][columns] = rows[Rows][channels] * weights[channels][columns], Vectors columns wide.
-template <int Rows, int Vectors>
+// result[Rows][columns] = rows[Rows][channels] * weights[channels][columns], Vectors columns wide;
+// plus the old result if kAdds.
+template <int Rows, int Vectors, bool kAdds>
 void multiply(const float* rows, const float* weights, int64_t channels, float* result) {
   Vector sums[Rows][Vectors] = {};
+  if constexpr (kAdds) {
+#pragma GCC unroll 16
+    for (int i = 0; i < Rows; ++i) {
+#pragma GCC unroll 2
+      for (int j = 0; j < Vectors; ++j) sums[i][j] = load(result + i * channels + j * kLanes);
+    }
+  }
   for (int64_t k = 0; k < channels; ++k) {
     Vector weight[Vectors];
 #pragma GCC unroll 2
@@ -170,50 +184,68 @@ void multiply(const float* rows, const float* weights, int64_t channels, float* 
   }
 }
 
-template <int Rows, int Vectors>
+template <int Rows, int Vectors, bool kAdds>
 void multiply_up_to(int64_t count, const float* rows, const float* weights, int64_t channels,
                     float* result) {
   if constexpr (Rows > 1) {
     if (count < Rows) {
-      return multiply_up_to<Rows - 1, Vectors>(count, rows, weights, channels, result);
+      return multiply_up_to<Rows - 1, Vectors, kAdds>(count, rows, weights, channels, result);
     }
   }
-  multiply<Rows, Vectors>(rows, weights, channels, result);
+  multiply<Rows, Vectors, kAdds>(rows, weights, channels, result);
 }
 
-// One point of all tiles: result[tiles][channels] = rows[tiles][channels] * weights.
+// One point of all tiles: result[tiles][channels] = rows[tiles][channels] * weights, or +=.
+template <bool kAdds>
 void multiply_point(int64_t tiles, const float* rows, const float* weights, int64_t channels,
                     float* result) {
   for (int64_t c = 0; c < channels; c += 2 * kLanes) {
     for (int64_t i = 0; i < tiles; i += kRows) {
       const int64_t count = least(kRows, tiles - i), at = i * channels;
       if (channels - c >= 2 * kLanes) {
-        multiply_up_to<kRows, 2>(count, rows + at, weights + c, channels, result + at + c);
+        multiply_up_to<kRows, 2, kAdds>(count, rows + at, weights + c, channels, result + at + c);
       } else {
-        multiply_up_to<kRows, 1>(count, rows + at, weights + c, channels, result + at + c);
+        multiply_up_to<kRows, 1, kAdds>(count, rows + at, weights + c, channels, result + at + c);
       }
     }
   }
 }
 
+// The pixels that a part of a filter sees in some tiles, at the evaluation points.
+void transform_tiles(const float* image, const ImageShape& shape, const Part& part, int64_t first,
+                     int64_t count, float* points, int64_t stride, float* copy) {
+  const int64_t down = part.rows.offset(), right = part.columns.offset();
+  for (int64_t i = 0; i < count; ++i) {
+    const Corner corner = corner_of(first + i, shape);
+    transform_pixels(image, shape, {corner.y + down, corner.x + right}, points + i * shape.channels,
+                     stride, copy);
+  }
+}
+
 template <Epilogue kEpilogue>
-void convolve_with(const float* in, const ImageShape& shape, const float* weights,
+void convolve_with(const float* in, const ImageShape& shape, const Weights& weights,
                    const float* bias, const float* extra, float* out, float* workspace) {
-  const int64_t channels = shape.channels;
-  const int64_t stride = point_stride(kTiles, channels);
-  // A point's products take the place of the point before it, which nobody needs any more.
+  const int64_t channels = shape.channels, square = channels * channels;
+  const int64_t parts = parts_of(weights.kernel), at_once = tiles_at_once(weights.kernel);
+  const int64_t stride = point_stride(at_once, channels);
+  const auto multiply_or_add = parts == 1 ? multiply_point<false> : multiply_point<true>;
+  // The products at a point of the only part take the place of the point before it, which nobody
+  // needs any more.
   float* products = workspace;
-  float* points = products + stride;
+  float* points = products + (parts == 1 ? 1 : kPoints) * stride;
   float* copy = points + kPoints * stride;
   const int64_t tiles = tiles_over(shape.height) * tiles_over(shape.width);
-  for (int64_t first = 0; first < tiles; first += kTiles) {
-    const int64_t count = least(kTiles, tiles - first);
-    for (int64_t i = 0; i < count; ++i) {
-      transform_pixels(in, shape, first + i, points + i * channels, stride, copy);
-    }
-    for (int p = 0; p < kPoints; ++p) {
-      multiply_point(count, points + p * stride, weights + p * channels * channels, channels,
-                     products + p * stride);
+  for (int64_t first = 0; first < tiles; first += at_once) {
+    const int64_t count = least(at_once, tiles - first);
+    if (parts > 1) __builtin_memset(products, 0, kPoints * stride * sizeof(float));
+    for (int64_t index = 0; index < parts; ++index) {
+      const Part part = part_of(weights.kernel, index);
+      transform_tiles(in, shape, part, first, count, points, stride, copy);
+      for (int p = 0; p < kPoints; ++p) {
+        if (!part.has_point(p)) continue;
+        multiply_or_add(count, points + p * stride, weights.points + (index * kPoints + p) * square,
+                        channels, products + p * stride);
+      }
     }
     for (int64_t i = 0; i < count; ++i) {
       write_tile<kEpilogue>(products + i * channels, stride, shape, first + i, bias, extra, out);
@@ -221,7 +253,7 @@ void convolve_with(const float* in, const ImageShape& shape, const float* weight
   }
 }
 
-void convolve(const float* in, const ImageShape& shape, const float* weights, const float* bias,
+void convolve(const float* in, const ImageShape& shape, const Weights& weights, const float* bias,
               const float* extra, Epilogue epilogue, float* out, float* workspace) {
   switch (epilogue) {
     case Epilogue::kBiasRelu:

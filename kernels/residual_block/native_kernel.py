@@ -29,6 +29,7 @@ def forward(
     launchers().residual_block_forward_cpu(
         [tensor.data_ptr() for tensor in inputs],
         _sizes(x),
+        weight1.shape[-1],
         hidden_last.data_ptr(),
         output_last.data_ptr(),
         torch.get_num_threads(),
@@ -68,6 +69,7 @@ def backward(
     launchers().residual_block_backward_cpu(
         [tensor.data_ptr() for tensor in activations],
         _sizes(x),
+        weight1.shape[-1],
         [tensor.data_ptr() for tensor in filled],
         torch.get_num_threads(),
         _INSTRUCTIONS,
@@ -101,13 +103,13 @@ def _filled(maps: Tensor, filled: Tensor) -> Tensor:
 
 
 def _taps(weight: Tensor, *, transposed: bool = False) -> Tensor:
-    """[out, in, 3, 3] as [3, 3, in, out]; transposed: of the convolution that is its gradient."""
+    """[out, in, k, k] as [k, k, in, out]; transposed: of the convolution that is its gradient."""
     if transposed:
         weight = weight.flip(2, 3).transpose(0, 1)
     return weight.permute(2, 3, 1, 0).contiguous()
 
 
 def _taps_to_fill(weight: Tensor) -> Tensor:
-    """Memory for the gradient of a weight [out, in, 3, 3] as gapless [3, 3, in, out]."""
-    channels = weight.shape[0]
-    return weight.new_empty(3, 3, channels, channels)
+    """Memory for the gradient of a weight [out, in, k, k] as gapless [k, k, in, out]."""
+    channels, _, height, width = weight.shape
+    return weight.new_empty(height, width, channels, channels)

@@ -20,6 +20,7 @@ from simgan.kernels.residual_block.hopper import run_hopper
 
 _TRITON_CHANNELS = (16, 32, 64)  # a tile holds all channels, a power of two
 _CPP_CHANNELS = 16  # the longest vector
+_CPP_KERNELS = (3, 5, 7, 9)  # whose error is measured; wider ones could be cut into parts as well
 _CUDA_CHANNELS = (16, 32, 48, 64)  # a warp's registers hold the sums of all
 _HOPPER_CHANNELS = 64  # a warpgroup's registers hold all filters of a convolution
 _HOPPER_COLUMNS = 110  # a chunk and the rows around it lie in shared memory
@@ -137,9 +138,10 @@ def block_limits(channels: int, kernel: int, columns: int = 1) -> dict[str, str]
         found[HOPPER] = f"it takes {_HOPPER_CHANNELS} channels, got {channels}"
     elif columns > _HOPPER_COLUMNS:
         found[HOPPER] = f"it takes maps up to {_HOPPER_COLUMNS} wide, got {columns}"
+    if kernel not in _CPP_KERNELS:
+        found[CPP] = f"it takes kernels of side {_CPP_KERNELS}, got {kernel}x{kernel}"
     if kernel != 3:
-        for name in (CPP, CUDA, HOPPER):
-            found[name] = f"it takes 3x3 kernels, got {kernel}x{kernel}"
+        found[CUDA] = found[HOPPER] = f"it takes 3x3 kernels, got {kernel}x{kernel}"
     return found
 
 

@@ -75,10 +75,10 @@ needs_cpp = pytest.mark.skipif(
 
 
 @needs_cpp
-@pytest.mark.parametrize("channels", [1, 3])
-def test_maps_are_laid_out_once_for_all_blocks(channels: int) -> None:
+@pytest.mark.parametrize(("channels", "kernel"), [(1, 3), (3, 3), (1, 7)])
+def test_maps_are_laid_out_once_for_all_blocks(channels: int, kernel: int) -> None:
     torch.manual_seed(4)
-    refiner = Refiner(channels, width=16, blocks=2, backend="cpp")
+    refiner = Refiner(channels, width=16, blocks=2, kernel=kernel, backend="cpp")
     seen = []
     for block in refiner.blocks:
         block.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))

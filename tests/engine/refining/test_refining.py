@@ -237,7 +237,7 @@ def test_the_suffix_of_the_output_names_its_container(tmp_path: Path) -> None:
 def test_a_backend_that_cannot_take_the_refiner_is_refused_before_anything_is_written(
     tmp_path: Path,
 ) -> None:
-    run = make_run(tmp_path, random_refiner(kernel=7))
+    run = make_run(tmp_path, random_refiner(kernel=11))
     source = make_folder(tmp_path / "simulator", 2)
     with pytest.raises(ConfigError, match="asks for 'cpp'"):
         refine_here(run, source, tmp_path / "refined", backend="residual_block=cpp")
