@@ -3,8 +3,8 @@
     python benchmarks/tables.py                 rewrite both tables
     python benchmarks/tables.py REPORT.json     record this report of `bench --json` first
 
-A report is recorded as results/<date>-<machine>.json; another one of the same day and machine takes
-its place. A report with a red gate is not recorded. Exit codes: 0 done, 1 refused, 2 usage.
+A report is recorded as results/<date>-<machine>.json, with -quick behind it if it was; another one
+of the same day, machine and kind takes its place. A report with a red gate is not recorded. Exit codes: 0 done, 1 refused, 2 usage.
 """
 
 import json
@@ -50,7 +50,8 @@ def record(report: Report, folder: Path) -> Path:
         raise ValueError(f"not recorded, because these results are wrong: {', '.join(gates)}")
     machine = header["gpu"]["name"] if header["gpu"] else f"cpu {header['cpu']}"
     slug = re.sub(r"[^a-z0-9]+", "-", machine.lower()).strip("-")
-    path = folder / f"{header['date'][:10]}-{slug}.json"
+    quick = "-quick" if header["quick"] else ""
+    path = folder / f"{header['date'][:10]}-{slug}{quick}.json"
     path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     return path
 
