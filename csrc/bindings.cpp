@@ -56,6 +56,21 @@ void bind_residual_block(py::module_& m) {
       },
       Unlocked());
   m.def(
+      "residual_trunk_forward_cpu",
+      [](Address x, const std::vector<std::array<Address, 4>>& parameters,
+         const std::array<int64_t, 4>& shape, int64_t kernel, Address output, int threads,
+         int instructions) {
+        std::vector<simgan::BlockInputs> blocks;
+        for (const auto& [taps1, bias1, taps2, bias2] : parameters) {
+          const Address from = blocks.empty() ? x : output;
+          blocks.push_back({at<float>(from), at<float>(taps1), at<float>(bias1), at<float>(taps2),
+                            at<float>(bias2)});
+        }
+        check_cpu(simgan::cpu::residual_trunk_forward(blocks, block_shape(shape), kernel,
+                                                      at<float>(output), threads, instructions));
+      },
+      Unlocked());
+  m.def(
       "residual_block_backward_cpu",
       [](const std::array<Address, 6>& activations, const std::array<int64_t, 4>& shape,
          int64_t kernel, const std::array<Address, 5>& gradients, int threads, int instructions) {

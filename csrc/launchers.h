@@ -4,11 +4,12 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 namespace simgan {
 
 // Raised by one whenever a launcher changes its arguments; kernels/native.py asks for the same.
-constexpr int kInterface = 6;
+constexpr int kInterface = 7;
 
 // Codes of the CPU launchers. The CUDA launchers return cudaError_t.
 enum Status : int {
@@ -75,6 +76,11 @@ const char* instruction_set(int index);
 // `threads`.
 int residual_block_forward(const BlockInputs& inputs, const BlockShape& shape, int64_t kernel,
                            float* hidden, float* output, int threads, int instructions);
+
+// Blocks in turn, hidden maps not kept: the first reads its x, all others have `output` as theirs.
+// An image goes through all of them before the next, so that its maps stay in the cache.
+int residual_trunk_forward(const std::vector<BlockInputs>& blocks, const BlockShape& shape,
+                           int64_t kernel, float* output, int threads, int instructions);
 
 // The gradients that `to` asks for. The bits do not depend on `threads`.
 int residual_block_backward(const BlockActivations& from, const BlockShape& shape, int64_t kernel,

@@ -57,6 +57,7 @@ def report(date: str, *, gpu: str | None = None, gates: Any = "green") -> dict[s
         "command": "simgan-engine bench",
         "k_g": 2,
         "k_d": 1,
+        "quick": False,
     }
     cases = [{**shared, **row} for row in rows]
     return {"header": header, "cases": cases, "summary": {"gates": gates}}
@@ -72,6 +73,11 @@ def test_record_names_day_and_machine_and_the_newest_of_each_kind_is_shown(tmp_p
         "2026-01-01-cpu-a-r-cpu-2-ghz.json",
         "2026-01-03-h200-141gb.json",
     ]
+    other = tmp_path / "quick"
+    other.mkdir()
+    quick = report("2026-01-01")
+    quick["header"]["quick"] = True
+    assert tables.record(quick, other).name == "2026-01-01-cpu-a-r-cpu-2-ghz-quick.json"
     reports = tables.recorded(tmp_path)
     assert list(reports) == [kept[1], kept[0], kept[2]]
     shown = tables.newest(reports)

@@ -1,5 +1,6 @@
-// The residual block relu(conv(relu(conv(x))) + x), its data gradient and its weight gradients, an
-// image at a time, so that what lies between the convolutions stays in the cache.
+// The residual block relu(conv(relu(conv(x))) + x), a chain of them, its data gradient and its
+// weight gradients, an image at a time, so that what lies between the convolutions stays in the
+// cache.
 #include <cstring>
 #include <memory>
 #include <new>
@@ -120,20 +121,27 @@ void write_bias(const double* sums, int64_t groups, int64_t stride, int64_t chan
   }
 }
 
-int forward(const BlockInputs& inputs, const BlockShape& size, int64_t kernel, float* hidden,
-            float* output, int threads, const WinogradKernels& kernels) {
+// Blocks in turn, an image at a time; all but the first read what the one before wrote to `output`.
+int forward(const std::vector<BlockInputs>& blocks, const BlockShape& size, int64_t kernel,
+            float* hidden, float* output, int threads, const WinogradKernels& kernels) {
   const ImageShape shape{size.height, size.width, size.channels};
-  const Floats weights =
-      transformed(kernels, inputs.taps1, inputs.taps2, kernel, shape.channels, threads);
-  const float* weights2 = weights.get() + points_of(kernel, shape.channels);
-  const Forward block{kernels, inputs, shape, {weights.get(), kernel}, {weights2, kernel}};
+  std::vector<Floats> weights;
+  std::vector<Forward> chain;
+  for (const BlockInputs& inputs : blocks) {
+    weights.push_back(
+        transformed(kernels, inputs.taps1, inputs.taps2, kernel, shape.channels, threads));
+    const float* weights1 = weights.back().get();
+    const float* weights2 = weights1 + points_of(kernel, shape.channels);
+    chain.push_back({kernels, inputs, shape, {weights1, kernel}, {weights2, kernel}});
+  }
   const int workers = workers_for(size.images, threads);
   const int64_t room = rounded(kernels.workspace(kernel, shape.channels));
   const int64_t each = room + (hidden ? 0 : rounded(shape.count()));
   const Floats workspace = allocate(workers * each);
   for_each_item(size.images, threads, [&](int64_t image, int worker) {
     float* own = workspace.get() + worker * each;
-    block.run(image, hidden ? hidden + image * shape.count() : own + room, output, own);
+    float* between = hidden ? hidden + image * shape.count() : own + room;
+    for (const Forward& block : chain) block.run(image, between, output, own);
   });
   return kOk;
 }
@@ -194,7 +202,18 @@ int residual_block_forward(const BlockInputs& inputs, const BlockShape& shape, i
   const WinogradKernels* kernels = winograd_kernels(instructions);
   if (!kernels) return kNoSuchInstructions;
   try {
-    return forward(inputs, shape, kernel, hidden, output, threads, *kernels);
+    return forward({inputs}, shape, kernel, hidden, output, threads, *kernels);
+  } catch (const std::bad_alloc&) {
+    return kOutOfMemory;
+  }
+}
+
+int residual_trunk_forward(const std::vector<BlockInputs>& blocks, const BlockShape& shape,
+                           int64_t kernel, float* output, int threads, int instructions) {
+  const WinogradKernels* kernels = winograd_kernels(instructions);
+  if (!kernels) return kNoSuchInstructions;
+  try {
+    return forward(blocks, shape, kernel, nullptr, output, threads, *kernels);
   } catch (const std::bad_alloc&) {
     return kOutOfMemory;
   }

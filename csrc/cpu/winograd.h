@@ -55,7 +55,7 @@ struct WinogradKernels {
                             float* points);
 
   // One image, zero padding; `extra` is an image of the same shape.
-  // `out` is none of the inputs.
+  // `out` may be `extra`, but not `in`.
   void (*convolve)(const float* in, const ImageShape& shape, const Weights& weights,
                    const float* bias, const float* extra, Epilogue epilogue, float* out,
                    float* workspace);

@@ -1,5 +1,7 @@
 """Hands the residual block to the native launchers of csrc/cpu: Winograd convolutions, float32."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -36,6 +38,28 @@ def forward(
         _INSTRUCTIONS,
     )
     return _filled(output, output_last), _filled(hidden, hidden_last)
+
+
+def forward_chain(x: Tensor, parameters: Sequence[Tensor]) -> Tensor:
+    """Blocks in turn, without what a backward pass would need: [N, C, H, W], as `forward`.
+
+    Args:
+        parameters: weight1, bias1, weight2, bias2 of each block.
+    """
+    output = torch.empty_like(x, memory_format=memory_format(x, parameters[0]))
+    output_last, x_last = _to_fill(output), _last(x)
+    inputs = [_taps(one) if one.dim() == 4 else one.contiguous() for one in parameters]
+    addresses = [tensor.data_ptr() for tensor in inputs]
+    launchers().residual_trunk_forward_cpu(
+        x_last.data_ptr(),
+        [addresses[start : start + 4] for start in range(0, len(addresses), 4)],
+        _sizes(x),
+        parameters[0].shape[-1],
+        output_last.data_ptr(),
+        torch.get_num_threads(),
+        _INSTRUCTIONS,
+    )
+    return _filled(output, output_last)
 
 
 def backward(

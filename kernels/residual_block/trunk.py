@@ -2,9 +2,12 @@
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
-from simgan.kernels.dispatch import HOPPER
+from simgan.kernels.dispatch import CPP, HOPPER
+from simgan.kernels.layout import memory_format
+from simgan.kernels.residual_block import native_kernel
 from simgan.kernels.residual_block.hopper import run_hopper
 from simgan.kernels.residual_block.op import backend_of_blocks, check_block, residual_block
 
@@ -14,7 +17,9 @@ Block = tuple[Tensor, Tensor, Tensor, Tensor]  # weight1, bias1, weight2, bias2
 def residual_trunk(x: Tensor, blocks: Sequence[Block], *, backend: str | None = None) -> Tensor:
     """`residual_block` for every block in turn; x itself if there is none.
 
-    Backend "hopper" brings x to a layout of its own once, and the last result back once.
+    Backend "hopper" brings x to a layout of its own once, and the last result back once. Backend
+    "cpp" takes every image through all blocks before the next, where no gradient is recorded; the
+    result is that of the blocks one by one, bit for bit.
 
     Args:
         x: [N, C, H, W], as in `residual_block`.
@@ -35,7 +40,11 @@ def residual_trunk(x: Tensor, blocks: Sequence[Block], *, backend: str | None = 
             x = residual_block(x, *block, backend=backend)
         return x
     parameters = [one for block in blocks for one in check_block(x, *block)[1:]]
-    return run_hopper(check_block(x, *blocks[0])[0], parameters)
+    x = check_block(x, *blocks[0])[0]
+    if x.device.type != "cpu":
+        return run_hopper(x, parameters)
+    output: Tensor = _run_cpp(x, parameters)
+    return output
 
 
 def runs_as_one(x: Tensor, kernel: int, backend: str | None = None) -> bool:
@@ -48,4 +57,15 @@ def runs_as_one(x: Tensor, kernel: int, backend: str | None = None) -> bool:
     """
     if x.dim() != 4:
         return False  # the first block says what is wrong
-    return backend_of_blocks(x, x.shape[1], kernel, backend, x.shape[3]) == HOPPER
+    chosen = backend_of_blocks(x, x.shape[1], kernel, backend, x.shape[3])
+    return chosen == HOPPER or (chosen == CPP and not torch.is_grad_enabled())
+
+
+@torch.library.custom_op("simgan::residual_trunk_cpp", mutates_args=())
+def _run_cpp(x: Tensor, parameters: list[Tensor]) -> Tensor:
+    return native_kernel.forward_chain(x, parameters)
+
+
+@_run_cpp.register_fake
+def _(x: Tensor, parameters: list[Tensor]) -> Tensor:
+    return torch.empty_like(x, memory_format=memory_format(x, parameters[0]))

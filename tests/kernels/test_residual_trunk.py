@@ -2,15 +2,18 @@
 
 import pytest
 import torch
+from op_cases import LAYOUTS, laid_out
 from torch import Tensor
+from torch.library import opcheck
 
 from simgan.kernels import residual_block, residual_trunk
+from simgan.kernels.dispatch import available_backends
 from simgan.kernels.residual_block import Block
 
 
-def chain(blocks: int, channels: int = 16) -> tuple[Tensor, list[Block]]:
+def chain(blocks: int, channels: int = 16, size: int = 3) -> tuple[Tensor, list[Block]]:
     torch.manual_seed(8)
-    shape = (channels, channels, 3, 3)
+    shape = (channels, channels, size, size)
     parameters = [
         (torch.randn(shape) * 0.1, torch.randn(channels), torch.randn(shape) * 0.1, torch.ones(16))
         for _ in range(blocks)
@@ -29,6 +32,46 @@ def test_a_chain_is_its_blocks_in_turn() -> None:
 def test_a_chain_without_blocks_is_its_input() -> None:
     x, _ = chain(0)
     assert residual_trunk(x, []) is x
+
+
+needs_cpp = pytest.mark.skipif(
+    "cpp" not in available_backends("residual_block", "cpu"), reason="no native module"
+)
+
+
+@needs_cpp
+@pytest.mark.parametrize("size", [3, 7], ids=["3x3", "7x7"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_native_chain_has_the_bits_of_its_blocks(layout: str, size: int) -> None:
+    x, blocks = chain(3, size=size)
+    x = laid_out(x, layout)
+    expected = x
+    for block in blocks:
+        expected = residual_block(expected, *block, backend="cpp")
+    with torch.no_grad():
+        found = residual_trunk(x, blocks, backend="cpp")
+    assert found is not x
+    assert torch.equal(found, expected)
+    assert found.stride() == expected.stride()
+
+
+@needs_cpp
+def test_a_native_chain_is_an_op_that_leaves_its_input_alone() -> None:
+    x, blocks = chain(2)
+    before = x.clone()
+    parameters = [one for block in blocks for one in block]
+    opcheck(torch.ops.simgan.residual_trunk_cpp.default, (x, parameters))
+    opcheck(torch.ops.simgan.residual_trunk_cpp.default, (laid_out(x, LAYOUTS[1]), parameters))
+    assert torch.equal(x, before)
+
+
+@needs_cpp
+def test_a_native_chain_has_gradients() -> None:
+    x, blocks = chain(2)
+    x.requires_grad_()
+    (gradient,) = torch.autograd.grad(residual_trunk(x, blocks, backend="cpp").sum(), x)
+    (expected,) = torch.autograd.grad(residual_trunk(x, blocks, backend="reference").sum(), x)
+    torch.testing.assert_close(gradient, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_hopper_is_refused_where_it_cannot_run() -> None:
