@@ -4,7 +4,8 @@
     python benchmarks/tables.py REPORT.json     record this report of `bench --json` first
 
 A report is recorded as results/<date>-<machine>.json, with -quick behind it if it was; another one
-of the same day, machine and kind takes its place. A report with a red gate is not recorded. Exit codes: 0 done, 1 refused, 2 usage.
+of the same day, machine and kind takes its place. A report with a red gate is not recorded. Exit
+codes: 0 done, 1 refused, 2 usage.
 """
 
 import json
