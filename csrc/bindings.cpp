@@ -2,8 +2,6 @@
 // exceptions.
 #include "bindings.h"
 
-#include <new>
-
 namespace {
 
 using namespace simgan::python;
@@ -24,67 +22,6 @@ simgan::RefinerLossInputs loss_inputs(const std::array<Address, 3>& a, const Lay
 simgan::RefinerLossOutputs loss_outputs(const std::array<Address, 5>& a, const Layout& layout) {
   return {at<float>(a[0]), at<float>(a[1]),   at<float>(a[2]),
           at<float>(a[3]), layout_of(layout), at<int8_t>(a[4])};
-}
-
-void check_cpu(int code) {
-  if (code == simgan::kSlotOutOfRange) {
-    throw std::out_of_range("slots must be in 0 <= slot < capacity of buffer; nothing was written");
-  }
-  if (code == simgan::kOutOfMemory) throw std::bad_alloc();
-  if (code == simgan::kNoSuchInstructions) {
-    throw std::out_of_range("instructions must be the place of one in instruction_sets()");
-  }
-}
-
-void bind_residual_block(py::module_& m) {
-  m.def("instruction_sets", [] {
-    std::vector<std::string> names;
-    while (const char* name = simgan::cpu::instruction_set(static_cast<int>(names.size()))) {
-      names.emplace_back(name);
-    }
-    return names;
-  });
-  m.def(
-      "residual_block_forward_cpu",
-      [](const std::array<Address, 5>& inputs, const std::array<int64_t, 4>& shape, int64_t kernel,
-         Address hidden, Address output, int threads, int instructions) {
-        const auto& [x, taps1, bias1, taps2, bias2] = inputs;
-        check_cpu(simgan::cpu::residual_block_forward(
-            {at<float>(x), at<float>(taps1), at<float>(bias1), at<float>(taps2), at<float>(bias2)},
-            block_shape(shape), kernel, at<float>(hidden), at<float>(output), threads,
-            instructions));
-      },
-      Unlocked());
-  m.def(
-      "residual_trunk_forward_cpu",
-      [](Address x, const std::vector<std::array<Address, 4>>& parameters,
-         const std::array<int64_t, 4>& shape, int64_t kernel, Address output, int threads,
-         int instructions) {
-        std::vector<simgan::BlockInputs> blocks;
-        for (const auto& [taps1, bias1, taps2, bias2] : parameters) {
-          const Address from = blocks.empty() ? x : output;
-          blocks.push_back({at<float>(from), at<float>(taps1), at<float>(bias1), at<float>(taps2),
-                            at<float>(bias2)});
-        }
-        check_cpu(simgan::cpu::residual_trunk_forward(blocks, block_shape(shape), kernel,
-                                                      at<float>(output), threads, instructions));
-      },
-      Unlocked());
-  m.def(
-      "residual_block_backward_cpu",
-      [](const std::array<Address, 6>& activations, const std::array<int64_t, 4>& shape,
-         int64_t kernel, const std::array<Address, 5>& gradients, int threads, int instructions) {
-        const auto& [grad, x, hidden, output, taps1, taps2] = activations;
-        const auto& [grad_x, grad_taps1, grad_bias1, grad_taps2, grad_bias2] = gradients;
-        check_cpu(simgan::cpu::residual_block_backward(
-            {at<float>(grad), at<float>(x), at<float>(hidden), at<float>(output), at<float>(taps1),
-             at<float>(taps2)},
-            block_shape(shape), kernel,
-            {at<float>(grad_x), at<float>(grad_taps1), at<float>(grad_bias1), at<float>(grad_taps2),
-             at<float>(grad_bias2)},
-            threads, instructions));
-      },
-      Unlocked());
 }
 
 void bind_cpu(py::module_& m) {
