@@ -23,7 +23,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTES = ROOT / "build" / "gpu-check"
-BENCH = ("ops", "refine", "step", "loop", "scaling")  # cases; autotuning fills a call for each
+# Cases; autotuning fills a call for each.
+BENCH = ("ops", "refine", "step", "loop", "data", "disk", "scaling")
 STAGES = ("build", "micro", "test", *BENCH, "record")
 NO_DEVICE = 3
 LIMIT_S = 570  # of one stage
@@ -119,16 +120,24 @@ def _record() -> bool:
         print("gpu-check: no benchmark has run, so there is nothing to record")
         return False
     header = next(iter(present.values()))["header"]
+    for stage, report in present.items():
+        if _origin(report["header"]) != _origin(header):
+            print(f"gpu-check: not recorded, {stage} is of another commit, torch or GPU")
+            return False
     cases = [row for report in present.values() for row in report["cases"]]
     from simgan.engine.benchmark.summary import summary  # the build stage has installed it
 
     tests = {name: _last_line(NOTES / f"test-{name}.log") for name in ("gpu", "kernels")}
     commands = [report["header"]["command"] for report in present.values()]
+    found = summary(header["device"], cases)
+    if found["gates"] != "green":
+        print(f"gpu-check: not recorded, these results are wrong: {', '.join(found['gates'])}")
+        return False
     record = {
         "header": {**header, "command": commands},
         "tests": tests,
         "cases": cases,
-        "summary": summary(header["device"], cases),
+        "summary": found,
         "micro": _report("micro"),
     }
     name = re.sub(r"[^a-z0-9]+", "-", header["gpu"]["name"].lower()).strip("-")
@@ -140,6 +149,10 @@ def _record() -> bool:
         (Path(out) / path.name).write_text(path.read_text())
     print(f"gpu-check: wrote {path.relative_to(ROOT)}; tests: {tests}")
     return True
+
+
+def _origin(header: dict[str, Any]) -> tuple[str, str, str]:
+    return header["commit"], header["torch"], header["gpu"]["name"]
 
 
 def _report(stage: str) -> dict[str, Any] | None:

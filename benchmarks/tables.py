@@ -78,9 +78,9 @@ def with_table(text: str, table: str) -> str:
 
 
 def newest(reports: dict[str, Report]) -> str:
-    """The newest report with networks of each kind of device, row by row."""
+    """The newest full report with networks of each kind of device, row by row; else a quick one."""
     latest: dict[str, str] = {}
-    for name, report in reports.items():
+    for name, report in sorted(reports.items(), key=lambda item: not item[1]["header"]["quick"]):
         if report["summary"]["refine_images_per_s"]:
             latest[report["summary"]["device"].partition(":")[0]] = name
     return "\n\n".join(_networks(name, reports[name]) for _, name in sorted(latest.items()))
@@ -134,7 +134,8 @@ def _networks(name: str, report: Report) -> str:
     if found["disk_to_disk_efficiency"]:
         about += (
             f"\nFrom disk to disk, refining ran at {_share(found['disk_to_disk_efficiency'])} or "
-            "more of what its parts alone allow."
+            "more of what decoding, refining and encoding alone allow on the cores they share, "
+            f"{_share(found['disk_to_disk_of_slowest_part'])} or more of the slowest of them alone."
         )
     for left, why in found["left_out"].items():
         about += f"\n{left} took no part: {why}."

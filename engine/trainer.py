@@ -159,11 +159,11 @@ def _finish(session: Session) -> RunResult:
     try:
         session.run_all()
     except torch.OutOfMemoryError as error:
-        batch = session.training.config.batch
+        batch, device = session.training.config.batch, session.training.players.precision.device
+        graphs = ", --no-graphs (a graph keeps its memory)" if device.type == "cuda" else ""
         raise DeviceMemoryError(
-            f"batch {batch} does not fit into the memory of "
-            f"{session.training.players.precision.device}",
-            fix=f"Use --batch {max(2, batch // 4 * 2)}, --amp, or smaller images.",
+            f"batch {batch} does not fit into the memory of {device}",
+            fix=f"Use --batch {max(2, batch // 4 * 2)}, --amp{graphs}, or smaller images.",
         ) from error
     finally:
         session.close()

@@ -119,8 +119,9 @@ class PlainTraining:
 
     def prepare(self) -> None:
         """Fresh optimizers, after the networks have their weights and memory format."""
-        self.optimizer_r = torch.optim.Adam(self.refiner.parameters(), lr=self.config.lr)
-        self.optimizer_d = torch.optim.Adam(self.discriminator.parameters(), lr=self.config.lr)
+        rate, fused = self.config.lr, self.device.type == "cuda"
+        self.optimizer_r = torch.optim.Adam(self.refiner.parameters(), lr=rate, fused=fused)
+        self.optimizer_d = torch.optim.Adam(self.discriminator.parameters(), lr=rate, fused=fused)
         self.forward_r: Network = self.refiner
         self.forward_d: Network = self.discriminator
 

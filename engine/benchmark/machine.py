@@ -15,6 +15,7 @@ import torch
 from simgan.engine.benchmark.plan import Plan
 from simgan.engine.config import TrainConfig
 from simgan.engine.precision import Precision, pick_backends
+from simgan.engine.refining.pipeline import cores
 from simgan.engine.run_folder import environment
 from simgan.kernels.dispatch import BACKENDS, COPIES, resolve_backend
 from simgan.kernels.native import native
@@ -43,7 +44,7 @@ def header(plan: Plan, precision: Precision) -> dict[str, Any]:
         "triton": _version("triton"),
         "native": native().problem or native().info,
         "device": str(device),
-        "cores": os.cpu_count(),
+        "cores": len(cores()),
         "load_before": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         "precision": precision.describe(),
         "tf32": torch.backends.cudnn.allow_tf32 if device.type == "cuda" else None,

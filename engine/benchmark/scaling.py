@@ -1,6 +1,5 @@
 """The case `scaling`: refining over batch, image size and threads, ours beside plain PyTorch."""
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,6 +16,7 @@ from simgan.engine.benchmark.plan import CHANNELS, Scaling
 from simgan.engine.benchmark.results import Row, timed_row
 from simgan.engine.benchmark.roofline import Work
 from simgan.engine.benchmark.rounds import measure
+from simgan.engine.refining.pipeline import cores
 
 GATE_IMAGES = 2  # images are refined one by one, so two prove a point
 
@@ -52,7 +52,7 @@ def _points(
     for size in scaling.sizes:
         yield "image", f"{size[0]}x{size[1]}", max(1, pixels // (size[0] * size[1])), size, None
     if scene.device.type == "cpu":
-        for threads in _thread_counts(scene.plan.threads or os.cpu_count() or 1):
+        for threads in _thread_counts(scene.plan.threads or len(cores())):
             yield "threads", str(threads), scaling.images, first, threads
 
 

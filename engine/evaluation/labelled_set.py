@@ -76,8 +76,12 @@ def load_sets(config: EvaluateConfig, observer: Observer) -> Sets:
     named = training_sets(config.train)
     _check_units(config, [item.name for item in named])
 
+    used: set[str] = set()  # names of gaze labels
+
     def load(role: str, name: str, path: str) -> LabelledSet:
-        return load_set(path, role, name, config, observer)
+        found = load_set(path, role, name, config, observer)
+        used.add(found.label)
+        return found
 
     arms = [
         join(item.name, [load("train", item.name, path) for path in item.paths], observer)
@@ -85,7 +89,7 @@ def load_sets(config: EvaluateConfig, observer: Observer) -> Sets:
     ]
     chooser = load("validation", "validation", config.validation) if config.validation else None
     sets = Sets(arms, chooser, load("test", "test", config.test))
-    if config.label and all(config.label != s.label for s in (*arms, chooser, sets.test) if s):
+    if config.label and ",".join(map(str.strip, config.label.split(","))) not in used:
         raise ConfigError(f"label: no set has {config.label}")
     return sets
 
@@ -117,7 +121,7 @@ def join(name: str, parts: list[LabelledSet], observer: Observer) -> LabelledSet
     )
     gaze = np.concatenate([part.gaze for part in parts])
     observer.message(f"{name}: {len(images):,} images of {len(parts)} sets together")
-    label = parts[0].label if len({part.label for part in parts}) == 1 else ""
+    label = " + ".join(dict.fromkeys(part.label for part in parts))
     description = "; ".join(part.description for part in parts)
     return LabelledSet(name, images, gaze, _all_persons(parts), label, description)
 

@@ -25,6 +25,7 @@ SUMMARY = {
     "step_seconds",
     "loop_efficiency",
     "disk_to_disk_efficiency",
+    "disk_to_disk_of_slowest_part",
     "left_out",
 }
 

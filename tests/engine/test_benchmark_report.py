@@ -88,8 +88,8 @@ def test_summary_names_the_best_baseline_and_takes_the_worst_format() -> None:
             row("refine", "simgan-engine", 1.0, images_per_s=7.0),
             row("step", "torch eager", None, gate="red"),
             row("step", "torch.compile", None, gate=None, skipped="no compiler"),
-            row("disk", "npz", None, efficiency=0.9),
-            row("disk", "image folder JPEG", None, efficiency=0.86),
+            row("disk", "npz", None, efficiency=0.9, of_slowest_part=0.7),
+            row("disk", "image folder JPEG", None, efficiency=0.86, of_slowest_part=0.8),
         ],
     )
     assert found == {
@@ -103,6 +103,7 @@ def test_summary_names_the_best_baseline_and_takes_the_worst_format() -> None:
         "step_seconds": None,
         "loop_efficiency": None,
         "disk_to_disk_efficiency": 0.86,
+        "disk_to_disk_of_slowest_part": 0.7,
         "left_out": {"step torch.compile": "no compiler"},
     }
 
