@@ -35,15 +35,15 @@ def residual_trunk(x: Tensor, blocks: Sequence[Block], *, backend: str | None = 
     """
     if not blocks:
         return x
-    if not runs_as_one(x, blocks[0][0].shape[-1], backend):
+    chosen = _chosen(x, blocks[0][0].shape[-1], backend)
+    alike = len({block[0].shape for block in blocks}) == 1
+    if not alike or not _as_one(chosen):
         for block in blocks:
             x = residual_block(x, *block, backend=backend)
         return x
     parameters = [one for block in blocks for one in check_block(x, *block)[1:]]
     x = check_block(x, *blocks[0])[0]
-    if x.device.type != "cpu":
-        return run_hopper(x, parameters)
-    output: Tensor = _run_cpp(x, parameters)
+    output: Tensor = run_hopper(x, parameters) if chosen == HOPPER else _run_cpp(x, parameters)
     return output
 
 
@@ -55,9 +55,16 @@ def runs_as_one(x: Tensor, kernel: int, backend: str | None = None) -> bool:
         kernel: filter size of the blocks.
         backend: as asked of `residual_trunk`.
     """
+    return _as_one(_chosen(x, kernel, backend))
+
+
+def _chosen(x: Tensor, kernel: int, backend: str | None) -> str | None:
     if x.dim() != 4:
-        return False  # the first block says what is wrong
-    chosen = backend_of_blocks(x, x.shape[1], kernel, backend, x.shape[3])
+        return None  # the first block says what is wrong
+    return backend_of_blocks(x, x.shape[1], kernel, backend, x.shape[3])
+
+
+def _as_one(chosen: str | None) -> bool:
     return chosen == HOPPER or (chosen == CPP and not torch.is_grad_enabled())
 
 

@@ -56,6 +56,17 @@ def test_a_native_chain_has_the_bits_of_its_blocks(layout: str, size: int) -> No
 
 
 @needs_cpp
+def test_blocks_of_different_filter_sizes_run_one_by_one() -> None:
+    x, blocks = chain(1)
+    blocks += chain(1, size=7)[1]
+    expected = x
+    for block in blocks:
+        expected = residual_block(expected, *block, backend="cpp")
+    with torch.no_grad():
+        assert torch.equal(residual_trunk(x, blocks, backend="cpp"), expected)
+
+
+@needs_cpp
 def test_a_native_chain_is_an_op_that_leaves_its_input_alone() -> None:
     x, blocks = chain(2)
     before = x.clone()
