@@ -4,8 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
+import torch
 
 from simgan.engine.config import TrainConfig, train_config
+from simgan.engine.session import Session
 
 SIZE = (24, 28)
 
@@ -49,3 +52,17 @@ def tiny_config(folder: Path, **changes: Any) -> TrainConfig:
     """A run of a second or two, on data it writes below `folder`."""
     values = {**TINY, **tiny_data(folder / "data"), "out": str(folder / "run"), **changes}
     return train_config(values)
+
+
+def poison_a_weight(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    """Make a weight of the discriminator not a number behind a training step, at the first try."""
+    real = Session._housekeeping
+
+    def poisoned(self: Session, total: int) -> None:
+        place = self.training.place
+        if (place.phase, place.step, place.attempt) == (2, step, 0):
+            with torch.no_grad():
+                next(self.training.players.discriminator.parameters()).view(-1)[0] = float("nan")
+        real(self, total)
+
+    monkeypatch.setattr(Session, "_housekeeping", poisoned)

@@ -52,7 +52,7 @@ def kept_maps(kept: Tensor, size: tuple[int, int, int]) -> list[Tensor]:
     return list(maps.reshape(-1, images, 64, height, width))
 
 
-def check_block(x: Tensor, parameters: list[Tensor], grad: Tensor) -> None:
+def assert_block_as_good_as_torch(x: Tensor, parameters: list[Tensor], grad: Tensor) -> None:
     """Holds value and gradients of one block to those of torch and float64."""
     weight1, _, weight2, _ = parameters
     images, _, height, width = x.shape

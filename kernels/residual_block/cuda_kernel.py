@@ -10,6 +10,7 @@ from torch import Tensor
 
 from simgan.kernels.layout import memory_format
 from simgan.kernels.native import launchers
+from simgan.kernels.residual_block.maps import aligned, aligned_last, filled, sizes, to_fill
 
 _TYPES = {torch.bfloat16: 0, torch.float16: 1}  # ElementType of csrc/launchers.h
 
@@ -29,16 +30,21 @@ def forward(
     layout = memory_format(x, weight1)
     output = torch.empty_like(x, memory_format=layout)
     hidden = torch.empty_like(x, memory_format=layout) if keep_hidden else x.new_empty(0)
-    output_last, hidden_last = _to_fill(output), _to_fill(hidden)
-    inputs = (_last(x), _filters(weight1, weight2), _aligned(bias1), _aligned(bias2))
+    output_last, hidden_last = to_fill(output), to_fill(hidden)
+    inputs = (
+        aligned_last(x),
+        _filters(weight1, weight2),
+        aligned(bias1.contiguous()),
+        aligned(bias2.contiguous()),
+    )
     _launch(
         "residual_block_forward_cuda",
         x.device,
         [tensor.data_ptr() for tensor in (*inputs, hidden_last, output_last)],
-        _sizes(x),
+        sizes(x),
         _TYPES[x.dtype],
     )
-    return _filled(output, output_last), _filled(hidden, hidden_last)
+    return filled(output, output_last), filled(hidden, hidden_last)
 
 
 def backward(
@@ -54,24 +60,24 @@ def backward(
     need_x, *need_first = needs[:3]
     need_second = needs[3:]
     gradients = [x.new_empty(0) for _ in needs]
-    skip = _last(torch.ops.aten.threshold_backward(grad, output, 0))
-    hidden = _last(hidden)
+    skip = aligned_last(torch.ops.aten.threshold_backward(grad, output, 0))
+    hidden = aligned_last(hidden)
     if need_x or any(need_first):
         grad_x = torch.empty_like(x, memory_format=memory_format(x, weight1))
-        grad_x_last = _to_fill(grad_x)
+        grad_x_last = to_fill(grad_x)
         grad_hidden = torch.empty_like(hidden) if any(need_first) else x.new_empty(0)
         filters = _filters(_of_gradient(weight2), _of_gradient(weight1))
         _launch(
             "residual_block_backward_cuda",
             x.device,
             [tensor.data_ptr() for tensor in (skip, filters, hidden, grad_hidden, grad_x_last)],
-            _sizes(x),
+            sizes(x),
             _TYPES[x.dtype],
         )
         if need_x:
-            gradients[0] = _filled(grad_x, grad_x_last)
+            gradients[0] = filled(grad_x, grad_x_last)
         if any(need_first):
-            gradients[1:3] = _filter_gradient(_last(x), grad_hidden, weight1, need_first)
+            gradients[1:3] = _filter_gradient(aligned_last(x), grad_hidden, weight1, need_first)
     if any(need_second):
         gradients[3:5] = _filter_gradient(hidden, skip, weight2, need_second)
     grad_x, grad_weight1, grad_bias1, grad_weight2, grad_bias2 = gradients
@@ -84,7 +90,7 @@ def _filter_gradient(
     """Gradients of a convolution of `maps` by its weight and its bias."""
     channels = weight.shape[0]
     with torch.cuda.device(maps.device):
-        count = launchers().residual_block_partials_cuda(_sizes(maps))
+        count = launchers().residual_block_partials_cuda(sizes(maps))
     partials = torch.empty(count, dtype=torch.float32, device=maps.device)
     filters = weight.new_empty(3, 3, channels, channels)
     bias = weight.new_empty(channels)
@@ -92,7 +98,7 @@ def _filter_gradient(
         "residual_block_filter_gradient_cuda",
         maps.device,
         [tensor.data_ptr() for tensor in (maps, grad, partials, filters, bias)],
-        _sizes(maps),
+        sizes(maps),
         _TYPES[maps.dtype],
     )
     gradient = torch.empty_like(weight, memory_format=memory_format(weight))
@@ -105,34 +111,6 @@ def _launch(name: str, device: torch.device, *arguments: Any) -> None:
     """Calls a native launcher on the current stream of `device`."""
     with torch.cuda.device(device):
         getattr(launchers(), name)(*arguments, torch.cuda.current_stream().cuda_stream)
-
-
-def _sizes(maps: Tensor) -> list[int]:
-    images, channels, height, width = maps.shape
-    return [images, height, width, channels]
-
-
-def _last(maps: Tensor) -> Tensor:
-    """[N, C, H, W] stored gapless as [N, H, W, C]; free for channels_last maps."""
-    return _aligned(maps.contiguous(memory_format=torch.channels_last))
-
-
-def _aligned(tensor: Tensor) -> Tensor:
-    """Gapless, from an address that 16-byte copies can start at."""
-    if tensor.dim() == 1:
-        tensor = tensor.contiguous()
-    return tensor if tensor.data_ptr() % 16 == 0 else tensor.clone()
-
-
-def _to_fill(maps: Tensor) -> Tensor:
-    """Memory for `maps` as gapless [N, H, W, C]: their own if they are channels_last."""
-    if maps.dim() != 4 or maps.is_contiguous(memory_format=torch.channels_last):
-        return maps
-    return torch.empty_like(maps, memory_format=torch.channels_last)
-
-
-def _filled(maps: Tensor, filled: Tensor) -> Tensor:
-    return maps if filled is maps else maps.copy_(filled)
 
 
 def _filters(first: Tensor, second: Tensor) -> Tensor:

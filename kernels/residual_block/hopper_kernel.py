@@ -11,6 +11,7 @@ from torch import Tensor
 
 from simgan.kernels.layout import memory_format
 from simgan.kernels.native import launchers
+from simgan.kernels.residual_block.maps import aligned_last, filled, sizes, to_fill
 
 
 def forward(x: Tensor, parameters: Sequence[Tensor], keep: bool) -> tuple[Tensor, Tensor]:
@@ -22,16 +23,16 @@ def forward(x: Tensor, parameters: Sequence[Tensor], keep: bool) -> tuple[Tensor
     blocks = len(parameters) // 4
     kept = kept_memory(x, blocks, keep)
     workspace = _memory(x, _bytes(x, blocks)[1])
-    source, target = _last(x), _to_fill(output)
+    source, target = aligned_last(x), to_fill(output)
     flat = [parameter.contiguous() for parameter in parameters]
     _launch(
         "residual_trunk_forward_cuda",
         x.device,
         _addresses([source, kept, workspace, target]),
         _addresses(flat),
-        _sizes(x),
+        sizes(x),
     )
-    return _filled(output, target), kept
+    return filled(output, target), kept
 
 
 def backward(
@@ -40,9 +41,9 @@ def backward(
     """Gradients by x and by every parameter, in the order of `forward`."""
     gradients = gradients_like(output, parameters)
     workspace = _memory(grad, _bytes(grad, len(parameters) // 4)[1])
-    grad_last, output_last, target = _last(grad), _last(output), _to_fill(gradients[0])
+    grad_last, output_last, target = aligned_last(grad), aligned_last(output), to_fill(gradients[0])
     flat = [parameter.contiguous() for parameter in parameters]
-    filled = [
+    memory = [
         gradient if gradient.is_contiguous() else torch.empty_like(one)
         for gradient, one in zip(gradients[1:], flat, strict=True)
     ]
@@ -51,10 +52,10 @@ def backward(
         grad.device,
         _addresses([grad_last, output_last, kept, workspace, target]),
         _addresses(flat),
-        _addresses(filled),
-        _sizes(grad),
+        _addresses(memory),
+        sizes(grad),
     )
-    return [_filled(*pair) for pair in zip(gradients, (target, *filled), strict=True)]
+    return [filled(*pair) for pair in zip(gradients, (target, *memory), strict=True)]
 
 
 def output_like(x: Tensor, parameters: Sequence[Tensor]) -> Tensor:
@@ -81,7 +82,7 @@ def gradients_like(output: Tensor, parameters: Sequence[Tensor]) -> list[Tensor]
 def _bytes(maps: Tensor, blocks: int) -> tuple[int, int]:
     """Lengths of what the forward pass keeps and of the workspace of either pass."""
     with torch.cuda.device(maps.device):
-        kept, workspace = launchers().residual_trunk_sizes_cuda(_sizes(maps), blocks)
+        kept, workspace = launchers().residual_trunk_sizes_cuda(sizes(maps), blocks)
     return int(kept), int(workspace)
 
 
@@ -97,25 +98,3 @@ def _launch(name: str, device: torch.device, *arguments: Any) -> None:
 
 def _addresses(tensors: Sequence[Tensor]) -> list[int]:
     return [tensor.data_ptr() for tensor in tensors]
-
-
-def _sizes(maps: Tensor) -> list[int]:
-    images, channels, height, width = maps.shape
-    return [images, height, width, channels]
-
-
-def _last(maps: Tensor) -> Tensor:
-    """[N, C, H, W] stored gapless as [N, H, W, C], from an address that 16 bytes can start at."""
-    maps = maps.contiguous(memory_format=torch.channels_last)
-    return maps if maps.data_ptr() % 16 == 0 else maps.clone()
-
-
-def _to_fill(maps: Tensor) -> Tensor:
-    """Memory for `maps` as gapless [N, H, W, C]: their own if they are channels_last."""
-    if maps.is_contiguous(memory_format=torch.channels_last):
-        return maps
-    return torch.empty_like(maps, memory_format=torch.channels_last)
-
-
-def _filled(tensor: Tensor, filled: Tensor) -> Tensor:
-    return tensor if filled is tensor else tensor.copy_(filled)

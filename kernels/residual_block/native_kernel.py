@@ -7,6 +7,7 @@ from torch import Tensor
 
 from simgan.kernels.layout import memory_format
 from simgan.kernels.native import launchers
+from simgan.kernels.residual_block.maps import filled, sizes, to_fill
 
 _INSTRUCTIONS = 0  # place in launchers().instruction_sets(), best first
 
@@ -26,18 +27,18 @@ def forward(
     layout = memory_format(x, weight1)
     output = torch.empty_like(x, memory_format=layout)
     hidden = torch.empty_like(x, memory_format=layout) if keep_hidden else x.new_empty(0)
-    output_last, hidden_last = _to_fill(output), _to_fill(hidden)
+    output_last, hidden_last = to_fill(output), to_fill(hidden)
     inputs = (_last(x), _taps(weight1), bias1.contiguous(), _taps(weight2), bias2.contiguous())
     launchers().residual_block_forward_cpu(
         [tensor.data_ptr() for tensor in inputs],
-        _sizes(x),
+        sizes(x),
         weight1.shape[-1],
         hidden_last.data_ptr(),
         output_last.data_ptr(),
         torch.get_num_threads(),
         _INSTRUCTIONS,
     )
-    return _filled(output, output_last), _filled(hidden, hidden_last)
+    return filled(output, output_last), filled(hidden, hidden_last)
 
 
 def forward_chain(x: Tensor, parameters: Sequence[Tensor]) -> Tensor:
@@ -47,19 +48,19 @@ def forward_chain(x: Tensor, parameters: Sequence[Tensor]) -> Tensor:
         parameters: weight1, bias1, weight2, bias2 of each block.
     """
     output = torch.empty_like(x, memory_format=memory_format(x, parameters[0]))
-    output_last, x_last = _to_fill(output), _last(x)
+    output_last, x_last = to_fill(output), _last(x)
     inputs = [_taps(one) if one.dim() == 4 else one.contiguous() for one in parameters]
     addresses = [tensor.data_ptr() for tensor in inputs]
     launchers().residual_trunk_forward_cpu(
         x_last.data_ptr(),
         [addresses[start : start + 4] for start in range(0, len(addresses), 4)],
-        _sizes(x),
+        sizes(x),
         parameters[0].shape[-1],
         output_last.data_ptr(),
         torch.get_num_threads(),
         _INSTRUCTIONS,
     )
-    return _filled(output, output_last)
+    return filled(output, output_last)
 
 
 def backward(
@@ -86,44 +87,28 @@ def backward(
     results = [
         result if needed else x.new_empty(0) for result, needed in zip(results, needs, strict=True)
     ]
-    filled = [
-        _to_fill(results[0]),
+    memory = [
+        to_fill(results[0]),
         *(_taps_to_fill(result) if result.dim() == 4 else result for result in results[1:]),
     ]
     launchers().residual_block_backward_cpu(
         [tensor.data_ptr() for tensor in activations],
-        _sizes(x),
+        sizes(x),
         weight1.shape[-1],
-        [tensor.data_ptr() for tensor in filled],
+        [tensor.data_ptr() for tensor in memory],
         torch.get_num_threads(),
         _INSTRUCTIONS,
     )
     for place in (1, 3):
         if needs[place]:
-            results[place].copy_(filled[place].permute(3, 2, 0, 1))
-    grad_x = _filled(results[0], filled[0])
+            results[place].copy_(memory[place].permute(3, 2, 0, 1))
+    grad_x = filled(results[0], memory[0])
     return grad_x, results[1], results[2], results[3], results[4]
-
-
-def _sizes(maps: Tensor) -> list[int]:
-    images, channels, height, width = maps.shape
-    return [images, height, width, channels]
 
 
 def _last(maps: Tensor) -> Tensor:
     """[N, C, H, W] as gapless [N, H, W, C]; free for channels_last maps."""
     return maps.permute(0, 2, 3, 1).contiguous()
-
-
-def _to_fill(maps: Tensor) -> Tensor:
-    """Memory for `maps` as gapless [N, H, W, C]: their own if they are channels_last."""
-    if maps.dim() != 4 or maps.is_contiguous(memory_format=torch.channels_last):
-        return maps
-    return torch.empty_like(maps, memory_format=torch.channels_last)
-
-
-def _filled(maps: Tensor, filled: Tensor) -> Tensor:
-    return maps if filled is maps else maps.copy_(filled)
 
 
 def _taps(weight: Tensor, *, transposed: bool = False) -> Tensor:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from repeated_ops import TapedGraph, tape_graphs
 from same_run import assert_same_run, assert_same_state
-from tiny import tiny_config
+from tiny import poison_a_weight, tiny_config
 
 from simgan.engine.capture import WARM_UP, Capture
 from simgan.engine.session import Session
@@ -70,16 +70,7 @@ def test_a_resumed_run_of_replayed_steps_is_exact(
 def test_a_rollback_of_replayed_steps_captures_anew_with_half_the_rate(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = Session._housekeeping
-
-    def poisoned(self: Session, total: int) -> None:
-        place = self.training.place
-        if (place.phase, place.step, place.attempt) == (2, 14, 0):
-            with torch.no_grad():
-                next(self.training.players.discriminator.parameters()).view(-1)[0] = float("nan")
-        real(self, total)
-
-    monkeypatch.setattr(Session, "_housekeeping", poisoned)
+    poison_a_weight(monkeypatch, step=14)
     changes = {**LONG, "steps": 24}
     expected = train(tiny_config(tmp_path / "steps", **changes))
     graphs = tape_graphs(monkeypatch)

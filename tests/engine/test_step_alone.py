@@ -33,13 +33,16 @@ META = torch.device("meta")
 
 
 class Alone(TorchDispatchMode):
-    """Refuses every operation that takes or makes a tensor of the host."""
+    """Refuses every operation that takes or makes a tensor of the host; counts the others."""
+
+    seen = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
         for leaf in tree_leaves((args, kwargs, result)):
             if isinstance(leaf, Tensor) and leaf.device != META:
                 raise AssertionError(f"{func} has to do with a tensor on {leaf.device}")
+        self.seen += 1
         return result
 
 
@@ -102,8 +105,9 @@ def test_a_step_asks_nothing_of_the_host(
     schedule = Schedule({"synthetic": run.synthetic, "real": run.real}, META)
     schedule.plan(0, 3, step_widths(run, phase))
     one_step(run, schedule, phase)  # the first makes what stays: optimizer state, sums
-    with Alone():
+    with Alone() as mode:
         one_step(run, schedule, phase)
+    assert mode.seen > 50, "a step is more than that"
 
 
 @pytest.mark.parametrize(
@@ -129,7 +133,7 @@ def test_the_plain_kernels_ask_nothing_of_the_host() -> None:
     logits, images = torch.empty(4, 2, 3, 5, device=META), torch.empty(4, 8, 6, 7, device=META)
     weight, bias, grad = (torch.empty(shape, device=META) for shape in ((8, 8, 3, 3), (8,), ()))
     slots = torch.empty(2, dtype=torch.int64, device=META)
-    with Alone():
+    with Alone() as mode:
         history_exchange.exchange_(images, images[:2].clone(), slots)
         patch_cross_entropy.forward(logits, 1)
         patch_cross_entropy.backward(grad, logits, 0)
@@ -139,3 +143,4 @@ def test_the_plain_kernels_ask_nothing_of_the_host() -> None:
         refiner_loss.backward(grad, *kept, 0.1, logits.dtype, images.dtype)
         output, hidden = residual_block.forward(images, weight, bias, weight, bias, True)
         residual_block.backward(images, images, hidden, output, weight, weight, [True] * 5)
+    assert mode.seen > 50

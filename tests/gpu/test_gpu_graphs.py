@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from same_run import assert_same_run, assert_same_state
-from tiny import tiny_config
+from tiny import poison_a_weight, tiny_config
 from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile, record_function
 
@@ -77,16 +77,7 @@ def test_a_resumed_run_of_replayed_steps_is_exact(tmp_path: Path) -> None:
 def test_a_rollback_captures_anew_with_half_the_rate(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = Session._housekeeping
-
-    def poisoned(self: Session, total: int) -> None:
-        place = self.training.place
-        if (place.phase, place.step, place.attempt) == (2, 14, 0):
-            with torch.no_grad():
-                next(self.training.players.discriminator.parameters()).view(-1)[0] = float("nan")
-        real(self, total)
-
-    monkeypatch.setattr(Session, "_housekeeping", poisoned)
+    poison_a_weight(monkeypatch, step=14)
     expected = train(tiny_config(tmp_path / "steps", **{**LONG, "steps": 24}, graphs=False))
     listener = Listener()
     found = train(tiny_config(tmp_path / "replays", **{**LONG, "steps": 24}), observer=listener)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor
-from trunk_cases import SIZES, check_block, trunk_inputs
+from trunk_cases import SIZES, assert_block_as_good_as_torch, trunk_inputs
 
 from simgan.kernels import residual_block, residual_trunk
 from simgan.kernels.dispatch import HOPPER, available_backends
@@ -64,7 +64,7 @@ def test_values_and_gradients_are_as_near_float64_as_those_of_torch(
     size: tuple[int, int, int],
 ) -> None:
     x, parameters = inputs_of(size)
-    check_block(x, parameters, torch.randn_like(x))
+    assert_block_as_good_as_torch(x, parameters, torch.randn_like(x))
 
 
 def test_a_chain_is_the_blocks_in_turn() -> None:

@@ -44,6 +44,13 @@ def triton_kernels() -> list[dict[str, str | int]]:
     return rows("triton")
 
 
+@pytest.fixture(scope="module")
+def cuda_kernels() -> list[dict[str, str | int]]:
+    if not native().info["cuda"]:
+        pytest.skip("the native module is built without CUDA: no nvcc")
+    return rows("cuda")
+
+
 def test_every_triton_kernel_is_compiled_for_both_architectures_and_all_dtypes(
     triton_kernels: list[dict[str, str | int]],
 ) -> None:
@@ -83,11 +90,10 @@ def test_convolutions_of_short_floats_run_on_the_tensor_cores(
     assert [row for row in convolutions if not row["matrix"]] == []
 
 
-@pytest.mark.skipif(
-    not native().info["cuda"], reason="the native module is built without CUDA: no nvcc"
-)
-def test_no_cuda_kernel_spills_on_either_architecture() -> None:
-    found = rows("cuda")
+def test_no_cuda_kernel_spills_on_either_architecture(
+    cuda_kernels: list[dict[str, str | int]],
+) -> None:
+    found = cuda_kernels
     assert {row["arch"] for row in found} == {"sm_80", "sm_90a"}
     for dtype in ("bf16", "fp16"):
         kernels = {str(row["kernel"]).split()[0]: row for row in found if row["dtype"] == dtype}
@@ -96,13 +102,12 @@ def test_no_cuda_kernel_spills_on_either_architecture() -> None:
     assert [row for row in found if row["stack"] or row["spills"]] == []
 
 
-@pytest.mark.skipif(
-    not native().info["cuda"], reason="the native module is built without CUDA: no nvcc"
-)
-def test_the_residual_blocks_of_csrc_run_on_the_tensor_cores() -> None:
+def test_the_residual_blocks_of_csrc_run_on_the_tensor_cores(
+    cuda_kernels: list[dict[str, str | int]],
+) -> None:
     blocks = [
         row
-        for row in rows("cuda")
+        for row in cuda_kernels
         if re.match(r"residual_(block|trunk)(_filters)?_kernel", str(row["kernel"]))
     ]
     assert {row["arch"] for row in blocks} == {"sm_80", "sm_90a"}

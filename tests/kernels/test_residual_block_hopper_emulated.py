@@ -15,7 +15,7 @@ import torch
 from emulated import COMPILER, EmulatedTrunk, build
 from op_cases import laid_out
 from torch import Tensor
-from trunk_cases import SIZES, check_block, trunk_inputs
+from trunk_cases import SIZES, assert_block_as_good_as_torch, trunk_inputs
 
 from simgan.engine.refiner import Refiner
 from simgan.kernels import residual_block, residual_trunk
@@ -73,7 +73,7 @@ def test_values_and_gradients_are_as_near_float64_as_those_of_torch(
     emulator: EmulatedTrunk, size: tuple[int, int, int]
 ) -> None:
     x, parameters = inputs_of(emulator, size)
-    check_block(x, parameters, emulator.guarded(torch.randn_like(x)))
+    assert_block_as_good_as_torch(x, parameters, emulator.guarded(torch.randn_like(x)))
 
 
 @pytest.mark.parametrize("blocks", [2, 3])
