@@ -104,6 +104,10 @@ def test_a_report_with_a_red_gate_is_not_recorded(
     assert sorted(tables.RESULTS.iterdir()) == before
 
 
+def test_a_wrong_baseline_keeps_no_report_from_being_recorded(tmp_path: Path) -> None:
+    assert tables.record(report("2026-01-01", gates=["step torch.compile"]), tmp_path).exists()
+
+
 def test_a_text_without_markers_is_refused() -> None:
     with pytest.raises(ValueError, match="once each"):
         tables.with_table("no markers", "table")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from simgan.engine.benchmark.names import OURS
+from simgan.engine.benchmark.names import OURS, TORCH
 from simgan.engine.benchmark.plan import COMPILING
 
 Row = dict[str, Any]
@@ -35,6 +35,16 @@ def summary(device: str, cases: list[Row]) -> dict[str, Any]:
         "disk_to_disk_of_slowest_part": _least("of_slowest_part", disk),
         "left_out": {row_name(row): row["skipped"] for row in cases if row["skipped"]},
     }
+
+
+def own_red(found: dict[str, Any]) -> list[str]:
+    """The red rows of a summary that are the engine's, not a baseline's.
+
+    A baseline that is wrong has no times and so cannot be the best one; it says nothing against the
+    others.
+    """
+    gates = found["gates"]
+    return [] if gates == "green" else [name for name in gates if not name.endswith(TORCH)]
 
 
 def row_name(row: Row) -> str:

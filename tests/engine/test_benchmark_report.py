@@ -11,7 +11,7 @@ import torch
 from tiny_bench import tiny_plan
 
 from simgan.engine.benchmark.benchmark import run_benchmark
-from simgan.engine.benchmark.summary import summary
+from simgan.engine.benchmark.summary import own_red, summary
 from simgan.kernels.dispatch import BACKENDS
 from simgan.kernels.residual_block import reference as block
 from simgan.kernels.self_regularization import reference as difference
@@ -239,6 +239,7 @@ def test_a_wrong_gradient_is_seen_though_the_loss_is_right(
     monkeypatch.setattr(difference, "backward", wrong)
     report = run_benchmark(tiny_plan("ops", backend="reference"))
     assert report["summary"]["gates"] == ["self_regularization forward+backward reference"]
+    assert own_red(report["summary"]) == report["summary"]["gates"]
 
 
 def compiling(monkeypatch: pytest.MonkeyPatch, compiled: Any) -> dict[str, Any]:
@@ -251,6 +252,7 @@ def compiling(monkeypatch: pytest.MonkeyPatch, compiled: Any) -> dict[str, Any]:
 def test_a_miscompiled_baseline_is_red_and_not_the_best(monkeypatch: pytest.MonkeyPatch) -> None:
     summary = compiling(monkeypatch, lambda network: lambda x: network(x) * 1.001)["summary"]
     assert summary["gates"] == ["refine torch.compile"]
+    assert own_red(summary) == [], "it says nothing against the engine"
     assert summary["refine_best_torch"].startswith("torch eager")
 
 
