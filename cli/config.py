@@ -10,7 +10,6 @@ import click
 from simgan.cli import layers, settings
 from simgan.engine.config import (
     DataPolicy,
-    RefineConfig,
     TrainConfig,
     preset_name,
     preset_values,
@@ -20,6 +19,7 @@ from simgan.engine.durable import replace_file
 from simgan.engine.errors import ConfigError
 from simgan.engine.evaluation.config import EvaluateConfig
 from simgan.engine.presets import PRESETS
+from simgan.engine.refine_config import RefineConfig
 
 HEAD = """\
 # Settings of simgan-engine, for commands that run in this folder.

@@ -29,10 +29,11 @@ from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hint
 
 import click
 
-from simgan.engine.config import DataPolicy, RefineConfig, TrainConfig
+from simgan.engine.config import DataPolicy, TrainConfig
 from simgan.engine.config_checks import check_names
 from simgan.engine.errors import ConfigError
 from simgan.engine.evaluation.config import EvaluateConfig
+from simgan.engine.refine_config import RefineConfig
 
 AUTOMATIC_FILE = "simgan.toml"
 COMMANDS: dict[str, type] = {

@@ -9,7 +9,7 @@ import click
 from simgan.cli import settings, words
 from simgan.cli.failures import crash_reports_in
 from simgan.cli.progress import progress
-from simgan.engine.config import RefineConfig
+from simgan.engine.refine_config import RefineConfig
 
 if TYPE_CHECKING:
     from simgan.engine.refining import RefineResult

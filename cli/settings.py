@@ -14,16 +14,15 @@ import click
 from simgan.cli import layers, words
 from simgan.engine.config import (
     DataPolicy,
-    RefineConfig,
     TrainConfig,
     preset_values,
-    refine_config,
     to_dict,
     train_config,
 )
 from simgan.engine.errors import ConfigError
 from simgan.engine.evaluation.config import EvaluateConfig, evaluate_config
 from simgan.engine.presets import PRESETS
+from simgan.engine.refine_config import RefineConfig, refine_config
 
 GROUPS = ("Main", "Algorithm", "Networks", "Performance", "Output", "Data", "Settings", "Other")
 METAVARS = {int: "N", float: "X", str: "TEXT"}

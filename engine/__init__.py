@@ -7,27 +7,22 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from simgan.engine.config import (
-        DataPolicy,
-        RefineConfig,
-        TrainConfig,
-        refine_config,
-        train_config,
-    )
+    from simgan.engine.config import DataPolicy, TrainConfig, train_config
     from simgan.engine.data.sources import open_source
     from simgan.engine.discriminator import Discriminator
     from simgan.engine.evaluation.config import EvaluateConfig, evaluate_config
     from simgan.engine.evaluation.evaluation import EvaluationResult, evaluate
     from simgan.engine.history import HistoryBuffer
+    from simgan.engine.refine_config import RefineConfig, refine_config
     from simgan.engine.refiner import Refiner
     from simgan.engine.refining import RefineResult, refine
     from simgan.engine.trainer import RunResult, resume, train
 
 _HOME = {
     "DataPolicy": "simgan.engine.config",
-    "RefineConfig": "simgan.engine.config",
+    "RefineConfig": "simgan.engine.refine_config",
     "TrainConfig": "simgan.engine.config",
-    "refine_config": "simgan.engine.config",
+    "refine_config": "simgan.engine.refine_config",
     "train_config": "simgan.engine.config",
     "open_source": "simgan.engine.data.sources",
     "Discriminator": "simgan.engine.discriminator",

@@ -1,6 +1,6 @@
 """The one home of settings: their defaults, ranges, help texts and presets. Imports no torch.
 
-Every option of `train` and `refine` is made from these dataclass fields, so a default exists once.
+Every option of `train` is made from these dataclass fields, so a default exists once.
 """
 
 import dataclasses
@@ -24,7 +24,6 @@ from simgan.engine.presets import PRESETS
 __all__ = [
     "PRESETS",
     "DataPolicy",
-    "RefineConfig",
     "TrainConfig",
     "check_names",
     "parse_composite",
@@ -32,7 +31,6 @@ __all__ = [
     "parse_size",
     "preset_name",
     "preset_values",
-    "refine_config",
     "setting",
     "to_dict",
     "to_json",
@@ -171,74 +169,6 @@ class TrainConfig:
         parse_device(self.device)
 
 
-@dataclass(frozen=True, kw_only=True)
-class RefineConfig:
-    """What `refine` reads, which weights it uses and what it writes.
-
-    Raises:
-        ConfigError: a value is of the wrong type or outside its range.
-    """
-
-    run: str | None = setting(
-        None,
-        "Run folder whose newest checkpoint is used (default: the latest run).",
-        group="Main",
-        metavar="RUN",
-    )
-    checkpoint: str | None = setting(
-        None, "One checkpoint folder, instead of the newest of a run.", group="Main", metavar="DIR"
-    )
-    input: str | None = setting(
-        None,
-        "Images to refine (default: the run's own synthetic set).",
-        group="Main",
-        metavar="PATH",
-    )
-    output: str | None = setting(
-        None, "Folder or file to write (default: RUN/refined).", group="Main", metavar="PATH"
-    )
-    format: Literal["same", "png", "npz", "npy", "hdf5"] = setting(
-        "same", "Container and encoding of the output.", group="Main"
-    )
-    batch: int = setting(
-        256, "Images refined at once; split when memory is short.", group="Performance", low=1
-    )
-    tile: int | None = setting(
-        None,
-        "Refine larger images in tiles of about N x N pixels.",
-        group="Performance",
-        low=32,
-        metavar="N",
-    )
-    workers: int = setting(
-        0,
-        "Threads that decode and encode (0: one per core).",
-        group="Performance",
-        low=0,
-        high=1024,
-    )
-    device: str = setting(
-        "auto", "auto, cpu, cuda or cuda:N.", group="Performance", metavar="DEVICE"
-    )
-    amp: bool = setting(False, "bf16 (or fp16) arithmetic.", group="Performance")
-    channels_last: bool = setting(False, "NHWC memory format.", group="Performance")
-    compile: bool = setting(False, "torch.compile the refiner.", group="Performance")
-    deterministic: bool = setting(False, "Bitwise repeatable on this machine.", group="Performance")
-    backend: str | None = setting(
-        None,
-        "Backend of the fused operations: reference, cpp, triton, cuda, or OP=NAME,...",
-        group="Performance",
-        metavar="NAME",
-    )
-    data: DataPolicy = field(default_factory=DataPolicy)
-
-    def __post_init__(self) -> None:
-        check_fields(self)
-        parse_device(self.device)
-        if self.run is not None and self.checkpoint is not None:
-            raise ConfigError("--run and --checkpoint exclude each other, got both")
-
-
 def train_config(values: Mapping[str, Any] | None = None) -> TrainConfig:
     """A TrainConfig from plain values: the preset they name, overridden by the rest.
 
@@ -270,13 +200,6 @@ def preset_name(values: Mapping[str, Any]) -> str:
 def preset_values(values: Mapping[str, Any]) -> dict[str, Any]:
     """What the preset named or implied by `values` sets."""
     return dict(PRESETS[preset_name(values)])
-
-
-def refine_config(values: Mapping[str, Any] | None = None) -> RefineConfig:
-    """A RefineConfig from plain values; see `train_config`."""
-    values = dict(values or {})
-    check_names(RefineConfig, values)
-    return RefineConfig(**with_policy(values))
 
 
 def with_policy(values: dict[str, Any]) -> dict[str, Any]:

@@ -33,11 +33,11 @@ from simgan.engine.benchmark.image_sets import FORMATS, SetFormat, draw_eyes
 from simgan.engine.benchmark.plan import REFINE_BATCHES
 from simgan.engine.benchmark.results import Row, skipped_row
 from simgan.engine.benchmark.rounds import percentile
-from simgan.engine.config import RefineConfig
 from simgan.engine.data.sinks import hold_output, open_sink
 from simgan.engine.data.sources import open_source
 from simgan.engine.observer import SilentObserver
 from simgan.engine.precision import pick_device, repeatable
+from simgan.engine.refine_config import RefineConfig
 from simgan.engine.refiner import Refiner, refiner_header
 from simgan.engine.refining import refine
 from simgan.engine.refining.forward import steady_threads

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from simgan.engine.config import RefineConfig, parse_size, refine_config, to_dict
+from simgan.engine.config import parse_size, to_dict
 from simgan.engine.data.problems import Problem, refuse_too_many, skipped_sentence
 from simgan.engine.data.sinks import Sink, hold_output, open_sink
 from simgan.engine.data.source import Source
@@ -20,6 +20,7 @@ from simgan.engine.data.sources import open_source
 from simgan.engine.errors import DiskError, Interrupted
 from simgan.engine.observer import Observer, SilentObserver
 from simgan.engine.precision import Precision, on_device, pick_device, repeatable
+from simgan.engine.refine_config import RefineConfig, refine_config
 from simgan.engine.refining.forward import RefiningForward, steady_threads
 from simgan.engine.refining.pipeline import Pipeline, Ticks, finished
 from simgan.engine.refining.weights import (

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from simgan.engine.checkpoint import verified_file
-from simgan.engine.config import DataPolicy, RefineConfig, parse_range, train_config
+from simgan.engine.config import DataPolicy, parse_range, train_config
 from simgan.engine.data.source import Source
 from simgan.engine.data.value_range import refuse_undeclared
 from simgan.engine.durable import digest
 from simgan.engine.errors import CheckpointError, ConfigError
 from simgan.engine.precision import Precision, pick_backends, pick_device
+from simgan.engine.refine_config import RefineConfig
 from simgan.engine.refiner import Refiner, load_refiner_file
 from simgan.engine.run_folder import find_run, latest_run
 from simgan.kernels.residual_block import block_limits

@@ -10,9 +10,10 @@ from click.testing import CliRunner, Result
 
 from simgan.cli import settings
 from simgan.cli.config import command, init
-from simgan.engine.config import DataPolicy, RefineConfig, TrainConfig, to_dict, train_config
+from simgan.engine.config import DataPolicy, TrainConfig, to_dict, train_config
 from simgan.engine.errors import ConfigError
 from simgan.engine.evaluation.config import EvaluateConfig
+from simgan.engine.refine_config import RefineConfig
 
 
 def show(*arguments: str) -> Result:

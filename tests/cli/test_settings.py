@@ -13,9 +13,10 @@ from simgan.cli import layers, settings
 from simgan.cli.evaluate import command as evaluate_command
 from simgan.cli.refine import command as refine_command
 from simgan.cli.train import command as train_command
-from simgan.engine.config import DataPolicy, RefineConfig, TrainConfig, to_json, train_config
+from simgan.engine.config import DataPolicy, TrainConfig, to_json, train_config
 from simgan.engine.errors import ConfigError
 from simgan.engine.evaluation.config import EvaluateConfig
+from simgan.engine.refine_config import RefineConfig
 
 OWN = {
     "train": {"resume", "dry_run", "as_json", "quiet", "verbose", "config_file", "assignments"},

@@ -15,10 +15,11 @@ from typing import Any
 import torch
 
 from simgan.engine import algorithm, checkpoint, failpoints, run_state, session, setup, step
-from simgan.engine.config import refine_config, train_config
+from simgan.engine.config import train_config
 from simgan.engine.history import HistoryBuffer
 from simgan.engine.losses import RefinerLoss
 from simgan.engine.metrics import MetricSums
+from simgan.engine.refine_config import refine_config
 from simgan.engine.run_folder import RunFolder
 from simgan.engine.run_state import PHASES
 from simgan.engine.session import Session
