@@ -44,10 +44,10 @@ def _errors(report: Row) -> Table:
     near = list(report["arms"][0]["within"])
     share = f"{report['confidence']:.0%}"
     table = _table(
-        f"angular error on {report['images']:,} test images, degrees "
+        f"{report['error']} on {report['images']:,} test images, {report['unit']} "
         f"({share} bootstrap over {report['resampled']})",
         *("", "mean", "interval", "median", "interval"),
-        *(f"within {degrees}" for degrees in near),
+        *(f"within {limit}" for limit in near),
     )
     for arm in report["arms"]:
         table.add_row(*_cells(f"{arm['name']}: CNN", arm, near), style="bold")
@@ -64,7 +64,7 @@ def _errors(report: Row) -> Table:
 
 def _cells(name: str, row: Row, near: Sequence[str]) -> list[str]:
     mean, median = row["mean"], row["median"]
-    shares = (f"{row['within'][degrees]['value']:.1%}" for degrees in near)
+    shares = (f"{row['within'][limit]['value']:.1%}" for limit in near)
     return [
         name,
         f"{mean['value']:.2f}",
@@ -86,7 +86,7 @@ def _comparisons(report: Row) -> Table:
     table = _table(
         f"better than {reference} by (same seeds and images; t test, seeds and "
         f"{report['resampled'].split()[0]} random)",
-        *("", "degrees", "interval", "gain", "interval", "p", "by seed"),
+        *("", report["unit"], "interval", "gain", "interval", "p", "by seed"),
     )
     for row in report["comparisons"]:
         table.add_row(

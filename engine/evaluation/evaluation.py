@@ -26,8 +26,9 @@ from simgan.engine.evaluation.labelled_set import (
     split_rows,
     warn_of_shared_images,
 )
-from simgan.engine.evaluation.report import ArmPredictions, errors_of, judge
+from simgan.engine.evaluation.report import ArmPredictions, judge
 from simgan.engine.evaluation.results import prepare_folder, write_results
+from simgan.engine.evaluation.tasks import task_of
 from simgan.engine.evaluation.training import Fit, Labelled, fit, looked_at, predict
 from simgan.engine.observer import Observer, SilentObserver
 from simgan.engine.precision import Precision, on_device, pick_device, repeatable
@@ -40,7 +41,8 @@ class EvaluationResult:
 
     Attributes:
         report: plain values, as in evaluation.json.
-        errors: degrees [A, S, N] of every arm, seed and test image.
+        errors: [A, S, N] of every arm, seed and test image, in the task's unit; [A, S, N, P] for
+            images of several parts.
         files: that were written; none without `config.out`.
     """
 
@@ -61,7 +63,7 @@ class TrainedArm:
 def evaluate(
     config: EvaluateConfig | Mapping[str, Any] | None = None, *, observer: Observer | None = None
 ) -> EvaluationResult:
-    """Train the gaze estimator on each training set, with several seeds, and test it.
+    """Train the task's estimator on each training set, with several seeds, and test it.
 
     Args:
         config: settings, or a mapping of them for `evaluate_config`.
@@ -93,7 +95,7 @@ def evaluate(
             sets.arms, sets.validation, sets.test.images, config, precision, observer
         )
     arms = [arm.predictions for arm in trained]
-    found = judge(arms, sets.test.gaze, sets.test.persons, config)
+    found = judge(arms, sets.test.truth, sets.test.persons, config)
     for arm, known in zip(found["arms"], trained, strict=True):
         arm |= known.facts
         for row, chosen in zip(arm["seeds"], known.fits, strict=True):
@@ -106,8 +108,10 @@ def evaluate(
         **found,
         "seconds": time.perf_counter() - started,
     }
-    errors = np.stack([errors_of(arm, sets.test.gaze) for arm in arms])
-    files = write_results(folder, report, sets.test.images.names, errors) if folder else []
+    task = task_of(config)
+    errors = np.stack([task.errors(arm.predicted, sets.test.truth) for arm in arms])
+    names = sets.test.images.names
+    files = write_results(folder, report, task, names, errors) if folder else []
     return EvaluationResult(report, errors, files)
 
 
@@ -152,7 +156,7 @@ def _train_arm(
         observer.phase(f"{arm.name}, seed {seed}", config.steps, 0)
         fits.append(fit(training, chooser, config, seed, precision, observer))
         predicted.append(predict(fits[-1].network, images, rows, config, precision))
-    simple = [baselines.mean_gaze(training, test)]
+    simple = [baselines.mean_label(training, test)]
     if config.baselines and baselines.installed():
         simple += baselines.on_pixels(training, chooser, test, config)
     return TrainedArm(
@@ -186,9 +190,9 @@ def _split(
     """What trains, what validates, and how they were parted; the same for every seed."""
     if validation is not None:
         rows = np.arange(len(validation))
-        chooser = Labelled(validation.images, validation.gaze, rows)
+        chooser = Labelled(validation.images, validation.truth, rows)
         everything = np.arange(len(arm))
-        return Labelled(arm.images, arm.gaze, everything), chooser, "the validation set"
+        return Labelled(arm.images, arm.truth, everything), chooser, "the validation set"
     order = Order(len(arm), config.seed, "validation").epoch(0).numpy()
     train, held, kind = split_rows(len(arm), arm.persons, config.validation_share, order)
     if len(train) < LEAST["train"] // 2:
@@ -198,4 +202,4 @@ def _split(
             where=arm.images.location,
             fix="Give more images, or a --validation set.",
         )
-    return Labelled(arm.images, arm.gaze, train), Labelled(arm.images, arm.gaze, held), kind
+    return Labelled(arm.images, arm.truth, train), Labelled(arm.images, arm.truth, held), kind

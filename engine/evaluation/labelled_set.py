@@ -1,4 +1,4 @@
-"""Labelled sets as the estimator takes them: 35x55 gray images, unit gaze vectors, persons."""
+"""Labelled sets as a task takes them: gray images, what is to be estimated, persons."""
 
 import hashlib
 from dataclasses import dataclass, replace
@@ -6,20 +6,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from simgan.engine.config import parse_size
 from simgan.engine.data.packing import ImageArray, pack
 from simgan.engine.data.problems import BadImage
 from simgan.engine.data.source import Source
 from simgan.engine.data.sources import open_source
 from simgan.engine.errors import ConfigError, DataError
 from simgan.engine.evaluation.config import (
-    ESTIMATOR_SIZE,
     EvaluateConfig,
     parse_label_unit,
     training_sets,
 )
-from simgan.engine.evaluation.gaze import Vectors, to_angles
-from simgan.engine.evaluation.gaze_estimator import HEIGHT, WIDTH
-from simgan.engine.evaluation.gaze_labels import GazeLabels, read_gaze
+from simgan.engine.evaluation.task import TaskLabels, Truth
+from simgan.engine.evaluation.tasks import task_of
 from simgan.engine.observer import Observer
 
 STRETCH = 1.1  # ratio of aspect ratios above which a resize is worth a warning
@@ -32,16 +31,16 @@ class LabelledSet:
 
     Attributes:
         name: of the arm, or `test`, `validation`.
-        images: the images, gray, 35x55, with no labels in it.
-        gaze: float64 [N, 3], unit vectors.
+        images: the images, gray, of the task's size, with no labels in it.
+        truth: float64 [N, ...], what the task estimates.
         persons: int64 [N] or None.
-        label: name of the gaze labels in the set.
+        label: name of the task's labels in the set.
         description: of the images and labels, for people.
     """
 
     name: str
     images: ImageArray
-    gaze: Vectors
+    truth: Truth
     persons: NDArray[np.int64] | None
     label: str
     description: str
@@ -64,7 +63,7 @@ def load_sets(config: EvaluateConfig, observer: Observer) -> Sets:
 
     Raises:
         ConfigError: no training or test set is named, or a unit for a set that there is not.
-        DataError: a set cannot be read, has no usable gaze, or too few images.
+        DataError: a set cannot be read, has no usable labels, or too few images.
     """
     if not config.train:
         raise ConfigError(
@@ -76,7 +75,7 @@ def load_sets(config: EvaluateConfig, observer: Observer) -> Sets:
     named = training_sets(config.train)
     _check_units(config, [item.name for item in named])
 
-    used: set[str] = set()  # names of gaze labels
+    used: set[str] = set()  # names of labels
 
     def load(role: str, name: str, path: str) -> LabelledSet:
         found = load_set(path, role, name, config, observer)
@@ -119,11 +118,11 @@ def join(name: str, parts: list[LabelledSet], observer: Observer) -> LabelledSet
         format=" + ".join(part.images.format for part in parts),
         location=" + ".join(part.images.location for part in parts),
     )
-    gaze = np.concatenate([part.gaze for part in parts])
+    truth = np.concatenate([part.truth for part in parts])
     observer.message(f"{name}: {len(images):,} images of {len(parts)} sets together")
     label = " + ".join(dict.fromkeys(part.label for part in parts))
     description = "; ".join(part.description for part in parts)
-    return LabelledSet(name, images, gaze, _all_persons(parts), label, description)
+    return LabelledSet(name, images, truth, _all_persons(parts), label, description)
 
 
 def _all_persons(parts: list[LabelledSet]) -> NDArray[np.int64] | None:
@@ -139,21 +138,20 @@ def _all_persons(parts: list[LabelledSet]) -> NDArray[np.int64] | None:
 def load_set(
     path: str, role: str, name: str, config: EvaluateConfig, observer: Observer
 ) -> LabelledSet:
-    """One set, its images made gray and 35x55 where they are not, and said to be."""
+    """One set, its images made gray and of the task's size where they are not, and said to be."""
+    task = task_of(config)
     units = parse_label_unit(config.label_unit)
-    policy = replace(config.data, size=ESTIMATOR_SIZE, channels="gray")
+    policy = replace(config.data, channels="gray")
+    if task.size is not None:
+        policy = replace(policy, size="x".join(map(str, task.size)))
     try:
         source = open_source(path, policy)
-        gaze = read_gaze(
-            source.labels,
-            format=source.format,
-            key=getattr(source, "key", None),
-            label=config.label,
-            unit=units.get(name, units.get("")),
-        )
-        changed = _changes(source, observer, name)
-        source.labels = _as_labels(gaze)  # so that they stay with their images in packing
+        labels = task.read(source, config.label, units.get(name, units.get("")))
+        changed = _changes(source, policy.size, observer, name)
+        # so that they stay with their images in packing
+        source.labels = _as_labels(task.label, labels)
         array = pack(source)
+        truth = task.truth(array.labels[task.label], array.height, array.width)
     except DataError as error:
         where = f"{error.where}; {role} set: {path}" if error.where else f"{role} set: {path}"
         raise DataError(error.what, where=where, fix=error.fix) from error
@@ -163,13 +161,13 @@ def load_set(
             where=path,
         )
     described = (
-        f"{len(array):,} images, used as gray {HEIGHT}x{WIDTH}{changed} ({array.format}, {path}); "
-        f"gaze: {gaze.description}"
+        f"{len(array):,} images, used as gray {array.height}x{array.width}{changed} "
+        f"({array.format}, {path}); {labels.description}"
     )
-    if gaze.persons is not None:
-        described += f"; {len(np.unique(gaze.persons)):,} persons"
+    if labels.persons is not None:
+        described += f"; {len(np.unique(labels.persons)):,} persons"
     if role == "train":
-        described += f"; {_spread(gaze.vectors)}"
+        described += f"; {task.spread(truth)}"
     observer.message(f"{name}: {described}")
     if array.problems:
         first = array.problems[0]
@@ -180,9 +178,9 @@ def load_set(
     return LabelledSet(
         name=name,
         images=replace(array, labels={}),
-        gaze=array.labels["gaze"],
+        truth=truth,
         persons=array.labels.get("person"),
-        label=gaze.names,
+        label=labels.names,
         description=described,
     )
 
@@ -194,32 +192,29 @@ def _check_units(config: EvaluateConfig, names: list[str]) -> None:
             raise ConfigError(f"label_unit names {name!r}, which is none of {', '.join(known)}")
 
 
-def _as_labels(gaze: GazeLabels) -> dict[str, NDArray[np.generic]]:
-    labels: dict[str, NDArray[np.generic]] = {"gaze": gaze.vectors}
-    if gaze.persons is not None:
-        labels["person"] = gaze.persons
-    return labels
+def _as_labels(name: str, labels: TaskLabels) -> dict[str, NDArray[np.generic]]:
+    found: dict[str, NDArray[np.generic]] = {name: labels.values}
+    if labels.persons is not None:
+        found["person"] = labels.persons
+    return found
 
 
-def _spread(vectors: Vectors) -> str:
-    """Range of training labels: one that differs from the test's is the commonest trap."""
-    low, high = (np.degrees(edge(to_angles(vectors), axis=0)) for edge in (np.min, np.max))
-    return f"pitch {low[0]:.0f} to {high[0]:.0f}, yaw {low[1]:.0f} to {high[1]:.0f} degrees"
-
-
-def _changes(source: Source, observer: Observer, name: str) -> str:
+def _changes(source: Source, size: str | None, observer: Observer, name: str) -> str:
     """What is done to the images, from the first one that can be read."""
+    if size is None:
+        return ""
+    target = parse_size(size, "data.size")
     for index in range(len(source)):
         try:
             height, width = source.read(index).shape[:2]
         except BadImage:
             continue
-        if (height, width) == (HEIGHT, WIDTH):
+        if (height, width) == target:
             return ""
-        ratio = (width / height) / (WIDTH / HEIGHT)
+        ratio = (width / height) / (target[1] / target[0])
         if not 1 / STRETCH < ratio < STRETCH:
             observer.warning(
-                f"{name}: images of {height}x{width} are stretched to {HEIGHT}x{WIDTH}; "
+                f"{name}: images of {height}x{width} are stretched to {size}; "
                 "crop them to that shape for a fair test"
             )
         return f", resized from {height}x{width} (Lanczos)"

@@ -11,14 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simgan.engine.evaluation.config import EvaluateConfig
-from simgan.engine.evaluation.gaze import Vectors, angular_error
-from simgan.engine.evaluation.statistics import Bootstrap, compare, within
+from simgan.engine.evaluation.statistics import Bootstrap, Errors, compare, within
+from simgan.engine.evaluation.task import Task, Truth
+from simgan.engine.evaluation.tasks import task_of
 
-NAMED_DEGREES = (7, 13)  # the paper's text says 7; its own curve has those values near 13
-CURVE_STEP = 0.25
 FEW_UNITS = 10
-
-Errors = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -27,8 +24,8 @@ class ArmPredictions:
 
     Attributes:
         name: of the arm.
-        predicted: [S, N, 3], gaze vectors of any length, one estimator per seed.
-        baselines: (name, setting, images trained on, [N, 3]) of the simple estimators.
+        predicted: [S, N, ...], one estimator per seed.
+        baselines: (name, setting, images trained on, [N, ...]) of the simple estimators.
     """
 
     name: str
@@ -36,14 +33,9 @@ class ArmPredictions:
     baselines: list[tuple[str, str, int, NDArray[np.float64]]]
 
 
-def errors_of(arm: ArmPredictions, gaze: Vectors) -> Errors:
-    """Degrees [S, N] of an arm against the true gaze [N, 3]."""
-    return angular_error(arm.predicted, gaze)
-
-
 def judge(
     arms: list[ArmPredictions],
-    gaze: Vectors,
+    truth: Truth,
     persons: NDArray[np.int64] | None,
     config: EvaluateConfig,
 ) -> dict[str, Any]:
@@ -51,34 +43,38 @@ def judge(
 
     Args:
         arms: predictions of the same N test images; the first arm is the reference of comparisons.
-        gaze: [N, 3], the labels of the test images.
+        truth: [N, ...], the labels of the test images.
         persons: int64 [N] or None; with at least two, they are the units that are resampled.
         config: resamples, confidence, seed.
     Returns:
-        `arms`, `baselines`, `comparisons`, `persons`, `resampled` and `notes`; errors in degrees,
-        shares from 0 to 1.
+        `arms`, `baselines`, `comparisons`, `persons`, `resampled` and `notes`, and a list of what
+        the task calls its parts; errors in the task's unit, shares from 0 to 1.
     """
-    units, kind, notes = _units(persons, len(gaze), config)
-    errors = [errors_of(arm, gaze) for arm in arms]
+    task = task_of(config)
+    units, kind, notes = _units(persons, len(truth), config)
+    by_part = [task.errors(arm.predicted, truth) for arm in arms]
+    # The parts of an image are errors of its unit, which is drawn as a whole.
+    units = np.repeat(units, max(1, len(task.parts)))
+    errors = [_flat(values) for values in by_part]
     seeds = errors[0].shape[0]
     pooled = _bootstrap(seeds, units, config)
     single = pooled if seeds == 1 else _bootstrap(1, units, config)
-    top = CURVE_STEP * math.ceil(max(float(e.max()) for e in errors) / CURVE_STEP)
-    grid = [CURVE_STEP * i for i in range(round(top / CURVE_STEP) + 1)]
+    grid = _grid(max(float(e.max()) for e in errors), task.curve_step)
     return {
-        "unit": "degrees",
-        "images": len(gaze),
+        "error": task.error,
+        "unit": task.unit,
+        "images": len(truth),
         "confidence": config.confidence,
         "resampled": f"{kind} and seeds" if seeds > 1 else kind,
         "arms": [
             {
                 "name": arm.name,
-                **_summary(values, pooled),
+                **_summary(values, pooled, task),
                 "seeds": [
-                    {"seed": config.seed + s, **_summary(row[None], single)}
+                    {"seed": config.seed + s, **_summary(row[None], single, task)}
                     for s, row in enumerate(values)
                 ],
-                "curve": {"degrees": grid, "share": within(values, grid)},
+                "curve": {task.unit: grid, "share": within(values, grid)},
             }
             for arm, values in zip(arms, errors, strict=True)
         ],
@@ -88,7 +84,7 @@ def judge(
                 "name": name,
                 "setting": setting,
                 "trained_on": count,
-                **_summary(angular_error(predicted, gaze)[None], single),
+                **_summary(_flat(task.errors(predicted, truth)[None]), single, task),
             }
             for arm in arms
             for name, setting, count, predicted in arm.baselines
@@ -97,13 +93,19 @@ def judge(
             {
                 "reference": arms[0].name,
                 "arm": arm.name,
-                **_plain(asdict(compare(errors[0], values, units, config.confidence))),
+                **_compared(errors[0], values, units, task, config),
             }
             for arm, values in zip(arms[1:], errors[1:], strict=True)
         ],
-        "persons": _by_person(arms, errors, persons),
+        "persons": _by_person(arms, by_part, persons),
+        **({task.parts_name: _by_part(arms, by_part, task)} if task.parts else {}),
         "notes": notes,
     }
+
+
+def _flat(errors: Errors) -> Errors:
+    """[S, N] or [S, N, P] -> [S, N] or [S, N P]."""
+    return errors.reshape(len(errors), -1)
 
 
 def _bootstrap(seeds: int, units: NDArray[np.int64], config: EvaluateConfig) -> Bootstrap:
@@ -131,14 +133,61 @@ def _units(
     return persons, "persons", notes
 
 
-def _summary(errors: Errors, bootstrap: Bootstrap) -> dict[str, Any]:
+def _grid(greatest: float, step: float) -> list[float]:
+    """Multiples of `step` from 0 until no error is greater."""
+    return [step * i for i in range(math.ceil(greatest / step) + 1)]
+
+
+def _summary(errors: Errors, bootstrap: Bootstrap, task: Task) -> dict[str, Any]:
     """Mean, median and named shares of errors [S, N], each with its interval."""
     near = {
-        str(degrees): asdict(bootstrap.mean((errors <= degrees).astype(np.float64)))
-        for degrees in NAMED_DEGREES
+        str(limit): asdict(bootstrap.mean((errors <= limit).astype(np.float64)))
+        for limit in task.named
     }
     mean, median = bootstrap.mean(errors), bootstrap.median(errors)
     return {"mean": asdict(mean), "median": asdict(median), "within": near}
+
+
+def _compared(
+    reference: Errors, arm: Errors, units: NDArray[np.int64], task: Task, config: EvaluateConfig
+) -> dict[str, Any]:
+    """The comparison of mean errors, and of the shares that the task has compared."""
+    found: dict[str, Any] = asdict(compare(reference, arm, units, config.confidence))
+    if task.compared:
+        found["within"] = {
+            # Of the shares that are missed, so that above 0 the arm is better here too.
+            str(limit): asdict(
+                compare(
+                    (reference > limit).astype(np.float64),
+                    (arm > limit).astype(np.float64),
+                    units,
+                    config.confidence,
+                )
+            )
+            for limit in task.compared
+        }
+    return dict(_plain(found))
+
+
+def _by_part(arms: list[ArmPredictions], errors: list[Errors], task: Task) -> list[dict[str, Any]]:
+    """Errors of each part of the images, over all seeds and images."""
+    return [
+        {
+            "name": name,
+            "arms": {
+                arm.name: {
+                    "mean": float(values[..., part].mean()),
+                    "median": float(np.median(values[..., part])),
+                    "within": {
+                        str(limit): float((values[..., part] <= limit).mean())
+                        for limit in task.named
+                    },
+                }
+                for arm, values in zip(arms, errors, strict=True)
+            },
+        }
+        for part, name in enumerate(task.parts)
+    ]
 
 
 def _by_person(

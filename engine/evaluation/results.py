@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from simgan.engine.durable import disk_error, replace_file
 from simgan.engine.errors import ConfigError
+from simgan.engine.evaluation.task import Task
 from simgan.engine.observer import Observer
 
 JSON_FILE, ERRORS_FILE, CURVES_FILE = "evaluation.json", "errors.npz", "curves.png"
@@ -38,15 +39,20 @@ def prepare_folder(out: str | None, observer: Observer) -> Path | None:
 
 
 def write_results(
-    folder: Path, report: dict[str, Any], names: list[str], errors: NDArray[np.float64]
+    folder: Path,
+    report: dict[str, Any],
+    task: Task,
+    names: list[str],
+    errors: NDArray[np.float64],
 ) -> list[Path]:
     """Write what an evaluation found; evaluation.json comes last.
 
     Args:
         folder: where to.
         report: for evaluation.json.
+        task: for the names of the figures.
         names: of the N test images.
-        errors: degrees [A, S, N] of every arm, seed and test image.
+        errors: [A, S, N] or [A, S, N, P] of every arm, seed, test image and part.
     Returns:
         the files.
     """
@@ -58,7 +64,7 @@ def write_results(
     if importlib.util.find_spec("matplotlib") is not None:
         from simgan.engine.evaluation.curves import draw_curves
 
-        files[CURVES_FILE] = draw_curves(report, errors)
+        files[CURVES_FILE] = draw_curves(report, errors, task)
     files[JSON_FILE] = (json.dumps(report, indent=1, allow_nan=False) + "\n").encode()
     for name, data in files.items():
         replace_file(folder / name, data)

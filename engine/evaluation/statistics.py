@@ -1,6 +1,6 @@
 """What errors say beyond their own seeds and test images: intervals and a paired comparison.
 
-Errors are float64 [S, N] in degrees: S seeds, the same N test images for each. The *units* are what
+Errors are float64 [S, N]: S seeds, the same N test images for each. The *units* are what
 was sampled independently: persons where they are known (the images of one person are alike), else
 images. Both seeds and units are random here: another run would have other seeds, another test set
 other people. So intervals and tests account for both.
@@ -33,12 +33,11 @@ class Comparison:
     """One arm against the reference, on the same seeds and test images.
 
     Attributes:
-        difference: mean error of the reference minus that of the arm, degrees; above 0 the arm is
-            better.
+        difference: mean error of the reference minus that of the arm; above 0 the arm is better.
         gain: the difference over the reference's mean error (0.3: errors 30 % smaller).
         p: two-sided, of the hypothesis that the difference is 0; NaN when it cannot be tested.
         freedom: degrees of freedom of the test.
-        per_seed: difference of each seed, degrees.
+        per_seed: difference of each seed.
     """
 
     difference: Estimate
@@ -196,8 +195,8 @@ def _p(value: float, deviation: float, freedom: float) -> float:
     return student_t.two_sided_p(value / deviation, freedom)
 
 
-def within(errors: Errors, degrees: Sequence[float]) -> list[float]:
-    """Share of all errors that are at most each of `degrees`."""
+def within(errors: Errors, limits: Sequence[float]) -> list[float]:
+    """Share of all errors that are at most each of `limits`."""
     ascending = np.sort(errors, axis=None)
-    places = np.searchsorted(ascending, np.asarray(degrees, np.float64), side="right")
+    places = np.searchsorted(ascending, np.asarray(limits, np.float64), side="right")
     return [float(place / ascending.size) for place in places]

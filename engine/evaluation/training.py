@@ -9,15 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from simgan.engine.data.batches import Batches, Order
 from simgan.engine.data.packing import ImageArray
 from simgan.engine.errors import DivergedError
-from simgan.engine.evaluation.augmentation import Augmentation
 from simgan.engine.evaluation.config import EvaluateConfig
-from simgan.engine.evaluation.gaze import Vectors, angular_error
-from simgan.engine.evaluation.gaze_estimator import GazeEstimator, euclidean_loss, standardized
+from simgan.engine.evaluation.task import Task, Truth
+from simgan.engine.evaluation.tasks import task_of
 from simgan.engine.observer import Observer
 from simgan.engine.precision import Precision
 
@@ -27,16 +26,16 @@ SIGN_OF_LIFE_S = 5.0
 
 @dataclass(frozen=True)
 class Labelled:
-    """Rows of an image set with their gaze, for training or for choosing a step.
+    """Rows of an image set with their truth, for training or for choosing a step.
 
     Attributes:
-        images: gray, 35x55.
-        gaze: float64 [N, 3] of all images, unit vectors.
+        images: gray.
+        truth: float64 [N, ...] of all images, what the task estimates.
         rows: int64, the rows that count.
     """
 
     images: ImageArray
-    gaze: Vectors
+    truth: Truth
     rows: NDArray[np.int64]
 
 
@@ -47,11 +46,11 @@ class Fit:
     Attributes:
         network: with the weights of its best step.
         best_step: of the least validation error.
-        validation_error: there, mean degrees.
-        history: (step, mean degrees) of every look at the validation set.
+        validation_error: there, the mean in the task's unit.
+        history: (step, mean error) of every look at the validation set.
     """
 
-    network: GazeEstimator
+    network: nn.Module
     best_step: int
     validation_error: float
     history: list[tuple[int, float]]
@@ -80,15 +79,16 @@ class _Run:
     def __init__(
         self, training: Labelled, config: EvaluateConfig, seed: int, precision: Precision
     ) -> None:
-        device = precision.device
+        device, task = precision.device, task_of(config)
         self.batches = Batches(training.images, seed=seed, name="estimator", device=device)
         self.batches.order = RowOrder(training.rows, seed, "estimator")
-        self.network = new_estimator(config.size, seed, precision)
+        self.network = new_estimator(task, config.size, seed, precision)
         self.loss_sum = torch.zeros((), device=device)
-        self._targets = torch.from_numpy(training.gaze.astype(np.float32)).to(device)
+        self._targets = torch.from_numpy(training.truth.astype(np.float32)).to(device)
         self._optimizer = torch.optim.Adam(self.network.parameters(), lr=config.lr, fused=True)
         self._scaler = torch.amp.GradScaler(device.type, enabled=precision.needs_scaler)
-        self._augment = Augmentation(config.shift, config.jitter, seed, device)
+        self._augment = task.augmentation(config, seed, device)
+        self._task = task
         self._config = config
         self._precision = precision
 
@@ -97,10 +97,11 @@ class _Run:
         batch = self._config.batch
         rows = self.batches.order.slice(self.batches.position, batch)
         targets = self._targets.index_select(0, rows.to(self._targets.device, non_blocking=True))
-        x = standardized(self._augment(self.batches.next(batch)), self._config.standardize)
+        x, targets = self._augment(self.batches.next(batch), targets)
+        x = self._task.seen(x, self._config)
         with self._precision.autocast():
             predicted = self.network(self._precision.images(x))
-        loss = euclidean_loss(predicted.float(), targets)
+        loss = self._task.loss(predicted.float(), targets)
         self._optimizer.zero_grad(set_to_none=True)
         self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         self._scaler.step(self._optimizer)
@@ -114,6 +115,7 @@ class _Watch:
     def __init__(self, config: EvaluateConfig, observer: Observer) -> None:
         self._config = config
         self._observer = observer
+        self._metric = task_of(config).metric
         self._started = self._told = time.perf_counter()
         self._last = 0
 
@@ -125,7 +127,7 @@ class _Watch:
     def looked(self, step: int, loss_sum: Tensor, error: float) -> None:
         """The metrics since the last look; clears the sum of losses."""
         loss = float(loss_sum) / (step - self._last)
-        self._tell(step, {"estimator_loss": loss, "validation_error": error})
+        self._tell(step, {"estimator_loss": loss, self._metric: error})
         loss_sum.zero_()
         self._last = step
 
@@ -176,58 +178,62 @@ def fit(
     return Fit(run.network, best[0], best[1], history)
 
 
-def new_estimator(size: str, seed: int, precision: Precision) -> GazeEstimator:
-    """A fresh estimator; its weights depend on size and seed alone."""
+def new_estimator(task: Task, size: str, seed: int, precision: Precision) -> nn.Module:
+    """A fresh estimator; its weights depend on task, size and seed alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = GazeEstimator(size)
+        network = task.network(size)
     precision.module(network)
     return network
 
 
 def validation_error(
-    network: GazeEstimator,
+    network: nn.Module,
     batches: Batches,
     validation: Labelled,
     config: EvaluateConfig,
     precision: Precision,
     step: int,
 ) -> float:
-    """Mean angular error in degrees on the rows to validate on."""
+    """Mean error on the rows to validate on, in the task's unit."""
     try:
         predicted = predict(network, batches, validation.rows, config, precision)
     except DivergedError as error:
         raise DivergedError(f"{error.what} at step {step}", fix=error.fix) from None
-    return float(angular_error(predicted, validation.gaze[validation.rows]).mean())
+    return float(task_of(config).errors(predicted, validation.truth[validation.rows]).mean())
 
 
 def predict(
-    network: GazeEstimator,
+    network: nn.Module,
     batches: Batches,
     rows: NDArray[np.int64],
     config: EvaluateConfig,
     precision: Precision,
 ) -> NDArray[np.float32]:
-    """Gaze vectors float32 [n, 3], of any length but 0, of some rows of a set.
+    """Predictions float32 [n, ...] of some rows of a set.
 
     Raises:
-        DivergedError: one is zero or not finite.
+        DivergedError: one cannot be: it is not finite, or a gaze of no direction.
     """
-    parts = []
+    task, parts = task_of(config), []
     with torch.inference_mode():
-        for x in standardized_images(batches, rows, config.standardize):
+        for x in seen_images(batches, rows, config):
             with precision.autocast():
-                parts.append(network(precision.images(x)).float())
+                output = network(precision.images(x))
+            parts.append(task.decoded(output.float()))
     predicted: NDArray[np.float32] = torch.cat(parts).cpu().numpy()
-    if not (np.isfinite(predicted).all() and predicted.any(axis=1).all()):
-        raise DivergedError("the estimator predicts what is no direction", fix="Lower --lr.")
+    if fault := task.fault(predicted):
+        raise DivergedError(fault, fix="Lower --lr.")
     return predicted
 
 
-def standardized_images(batches: Batches, rows: NDArray[np.int64], rule: str) -> Iterator[Tensor]:
-    """The rows of a set as the estimator sees them, float [n, 1, 35, 55], some at a time."""
+def seen_images(
+    batches: Batches, rows: NDArray[np.int64], config: EvaluateConfig
+) -> Iterator[Tensor]:
+    """The rows of a set as the estimator sees them, float [n, 1, H, W], some at a time."""
+    task = task_of(config)
     for start in range(0, len(rows), CHUNK):
-        yield standardized(batches.pick(rows[start : start + CHUNK].tolist()), rule)
+        yield task.seen(batches.pick(rows[start : start + CHUNK].tolist()), config)
 
 
 def looked_at(images: ImageArray, device: torch.device) -> Batches:

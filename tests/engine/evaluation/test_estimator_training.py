@@ -10,14 +10,20 @@ from tiny_evaluate import eye_images, image_array, labelled, tiny_config
 from torch import Tensor
 
 from simgan.engine.errors import DivergedError
-from simgan.engine.evaluation import training
+from simgan.engine.evaluation import gaze_task, training
 from simgan.engine.evaluation.gaze import angular_error
-from simgan.engine.evaluation.gaze_estimator import GazeEstimator
+from simgan.engine.evaluation.gaze_estimator import GazeEstimator, euclidean_loss
+from simgan.engine.evaluation.gaze_task import GAZE
 from simgan.engine.evaluation.training import Fit, Labelled, RowOrder, fit, looked_at, predict
 from simgan.engine.observer import SilentObserver
 from simgan.engine.precision import Precision
 
 CPU = Precision(torch.device("cpu"))
+
+
+def use_loss(monkeypatch: pytest.MonkeyPatch, loss: Any) -> None:
+    """Train with another loss."""
+    monkeypatch.setattr(training, "task_of", lambda config: replace(GAZE, loss=loss))
 
 
 class Ticks(SilentObserver):
@@ -53,7 +59,6 @@ def test_every_image_meets_its_own_label(monkeypatch: pytest.MonkeyPatch) -> Non
     rows = np.arange(3, count, 2)
     seen: list[Tensor] = []
     met: list[Tensor] = []
-    loss = training.euclidean_loss
 
     def look(x: Tensor, rule: str) -> Tensor:
         if x.requires_grad or not torch.is_inference_mode_enabled():
@@ -62,10 +67,10 @@ def test_every_image_meets_its_own_label(monkeypatch: pytest.MonkeyPatch) -> Non
 
     def compare(predicted: Tensor, true: Tensor) -> Tensor:
         met.append(true[:, 0])
-        return loss(predicted, true)
+        return euclidean_loss(predicted, true)
 
-    monkeypatch.setattr(training, "standardized", look)
-    monkeypatch.setattr(training, "euclidean_loss", compare)
+    monkeypatch.setattr(gaze_task, "standardized", look)
+    use_loss(monkeypatch, compare)
     fitted(Labelled(image_array(images), gaze, rows), steps=9)
     index = ((torch.cat(seen) + 1) * 127.5).round()
     assert len(index) == 9 * 8
@@ -108,7 +113,7 @@ def test_the_validation_error_is_that_of_the_rows() -> None:
     found = fit(labelled(30), replace(validation, rows=some), config, 0, CPU, SilentObserver())
     looked = looked_at(validation.images, CPU.device)
     predicted = predict(found.network, looked, some, config, CPU)
-    assert angular_error(predicted, validation.gaze[some]).mean() == found.validation_error
+    assert angular_error(predicted, validation.truth[some]).mean() == found.validation_error
 
 
 def test_the_last_step_is_looked_at_too_and_the_observer_hears_of_it() -> None:
@@ -122,14 +127,13 @@ def test_the_last_step_is_looked_at_too_and_the_observer_hears_of_it() -> None:
 
 def test_the_loss_told_is_the_mean_since_the_last_look(monkeypatch: pytest.MonkeyPatch) -> None:
     losses: list[float] = []
-    loss = training.euclidean_loss
 
     def listen(predicted: Tensor, true: Tensor) -> Tensor:
-        value = loss(predicted, true)
+        value = euclidean_loss(predicted, true)
         losses.append(value.item())
         return value
 
-    monkeypatch.setattr(training, "euclidean_loss", listen)
+    use_loss(monkeypatch, listen)
     ticks = Ticks()
     fitted(observer=ticks, steps=5)
     told = [tick["estimator_loss"] for tick in ticks.ticks]
@@ -139,20 +143,20 @@ def test_the_loss_told_is_the_mean_since_the_last_look(monkeypatch: pytest.Monke
 def test_an_estimator_that_diverges_says_at_which_step() -> None:
     broken = labelled(30)
     with pytest.raises(DivergedError, match="predicts what is no direction at step 2") as info:
-        fitted(replace(broken, gaze=broken.gaze * np.nan))
+        fitted(replace(broken, truth=broken.truth * np.nan))
     assert info.value.exit_code == 5
 
 
 def test_training_images_are_changed_alike_in_every_arm(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Tensor] = []
-    look = training.standardized
+    look = gaze_task.standardized
 
     def listen(x: Tensor, rule: str) -> Tensor:
         if not torch.is_inference_mode_enabled():
             seen.append(x)
         return look(x, rule)
 
-    monkeypatch.setattr(training, "standardized", listen)
+    monkeypatch.setattr(gaze_task, "standardized", listen)
     images = image_array(eye_images(30))
     for gaze_of in (0, 1):
         for changes in ({}, {"shift": 3}, {"jitter": 0.5}):

@@ -58,7 +58,7 @@ def test_the_report_holds_the_errors_of_the_predictions(
 ) -> None:
     found = evaluate(tiny_config(train=[SYNTHETIC, f"camera={CAMERA}&height=36&width=60"]))
     sets = load_sets(tiny_config(), SilentObserver())
-    errors = np.stack([angular_error(arm.predicted, sets.test.gaze) for arm in predictions[0]])
+    errors = np.stack([angular_error(arm.predicted, sets.test.truth) for arm in predictions[0]])
     assert np.array_equal(found.errors, errors)
     report = json.loads(json.dumps(found.report, allow_nan=False))
     assert [arm["name"] for arm in report["arms"]] == ["synthetic", "camera"]

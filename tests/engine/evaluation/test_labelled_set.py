@@ -33,7 +33,7 @@ def test_paths_of_one_name_are_joined(tmp_path: Path) -> None:
     (arm,) = load_sets(config, SilentObserver()).arms
     assert len(arm) == 50
     assert arm.images.images[37].tolist() == eye_images(20, 2)[7].tolist()
-    assert arm.gaze[37] == pytest.approx(to_vectors(angles(20, 2)[7]))
+    assert arm.truth[37] == pytest.approx(to_vectors(angles(20, 2)[7]))
     assert arm.persons is not None, "people of two sets are other people"
     assert [len(np.unique(arm.persons[part])) for part in (slice(30), slice(50))] == [2, 4]
     assert evaluate(config).report["arms"][0]["trained_on"] == 40
@@ -73,7 +73,7 @@ def test_labels_follow_images_that_are_left_out(tmp_path: Path) -> None:
     ears = Ears()
     sets = load_sets(tiny_config(test=str(folder), data={"max_bad": 0.1}), ears)
     assert len(sets.test) == 29
-    assert sets.test.gaze[3] == pytest.approx(to_vectors(np.array([0.04, -0.04])), abs=1e-7)
+    assert sets.test.truth[3] == pytest.approx(to_vectors(np.array([0.04, -0.04])), abs=1e-7)
     (warning,) = ears.warnings
     assert warning.startswith("test: left out 1 of 30 images, first: 3.png: ")
 
@@ -85,5 +85,5 @@ def test_units_can_be_told_for_each_set(tmp_path: Path) -> None:
         tiny_config(train=[f"s={vectors}"], test=small, label_unit="s=vector,test=degrees"),
         SilentObserver(),
     )
-    assert sets.arms[0].gaze == pytest.approx(to_vectors(angles(40, 1)))
-    assert sets.test.gaze == pytest.approx(to_vectors(angles(40, 2) / 20))
+    assert sets.arms[0].truth == pytest.approx(to_vectors(angles(40, 1)))
+    assert sets.test.truth == pytest.approx(to_vectors(angles(40, 2) / 20))
