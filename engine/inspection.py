@@ -205,7 +205,10 @@ def _bins(counts: NDArray[np.int64], low: float, high: float) -> list[int]:
 
 
 def _describe(values: NDArray[Any]) -> dict[str, Any]:
-    """Shape, dtype and the range of each component of a label."""
+    """Shape, dtype and the range of each component of a label; of text, how many differ."""
+    if values.dtype.kind == "U":
+        different = len(np.unique(values))
+        return {"shape": list(values.shape), "dtype": "text", "different": different}
     flat = values.reshape(-1, values.shape[-1]) if values.ndim > 1 else values[:, None]
     small = flat.shape[1] <= 4
     axis = 0 if small else None

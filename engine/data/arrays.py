@@ -12,6 +12,7 @@ from numpy.lib import format as npy_format
 
 from simgan.engine.config import DataPolicy
 from simgan.engine.data.array_images import ArraySource, choose_images
+from simgan.engine.data.labels import names_persons
 from simgan.engine.errors import DataError
 
 MAX_MEMBER_RATIO = 200  # real images never compress that well; a zip bomb must
@@ -68,7 +69,8 @@ class NpzFile(ArraySource):
             with np.load(path, allow_pickle=False) as arrays:
                 self.set_images(arrays[self.key], self.key)
                 for key, (shape, dtype) in shapes.items():
-                    if key != self.key and shape[:1] == (count,) and dtype.kind in "fiub":
+                    kinds = "fiubU" if names_persons(key) else "fiub"
+                    if key != self.key and shape[:1] == (count,) and dtype.kind in kinds:
                         self.labels[key] = arrays[key]
             self.refuse_nan()
         except ZIP_DAMAGE as error:

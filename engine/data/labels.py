@@ -14,6 +14,7 @@ from simgan.engine.config import DataPolicy
 from simgan.engine.errors import DataError
 
 NAME_COLUMNS = ("name", "file", "filename", "image")
+PERSONS = ("person", "subject")  # labels that say whose images they are; they may be text
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,8 @@ def read_table(
         path: the file; its first row names the columns.
         names: image names, relative to the folder of the file.
     Returns:
-        numeric columns [N] aligned with `names` (NaN where missing), the missing ones as for
-        `match_labels`, and the names in the table that no image has.
+        numeric columns [N] aligned with `names` (NaN where missing) and those of persons, which
+        may be text; the missing ones as for `match_labels`; names in the table that no image has.
     Raises:
         DataError: the table cannot be parsed, names an image twice or holds text among numbers.
     """
@@ -94,15 +95,27 @@ def read_table(
         else:
             row_of[index] = row
     missing = {i: f"{name} in {path.name}" for i, name in enumerate(names) if i not in row_of}
-    labels = {}
+    labels: dict[str, NDArray[Any]] = {}
     for column in header:
         cells = {i: row[column] for i, row in row_of.items()}
-        if column != key and (values := _numbers(path, column, cells, len(names))) is not None:
+        if column == key:
+            continue
+        if names_persons(column) and not all(_is_number(cell) for cell in cells.values()):
+            labels[column] = np.array([cells.get(i, "").strip() for i in range(len(names))])
+            blank = {i for i in row_of if not cells[i].strip()}
+        elif (values := _numbers(path, column, cells, len(names))) is not None:
             labels[column] = values
-            for i in row_of:
-                if not math.isfinite(values[i]):
-                    missing[i] = f"{names[i]}: {column} is {cells[i] or 'empty'} in {path.name}"
+            blank = {i for i in row_of if not math.isfinite(values[i])}
+        else:
+            continue
+        for i in blank:
+            missing[i] = f"{names[i]}: {column} is {cells[i] or 'empty'} in {path.name}"
     return labels, missing, extra
+
+
+def names_persons(key: str) -> bool:
+    """Whether a label says whose images they are: `person`, `eyes_person`, `subject`, ..."""
+    return any(f"_{key.lower()}".endswith(f"_{name}") for name in PERSONS)
 
 
 def is_label_table(path: Path) -> bool:
@@ -127,6 +140,14 @@ def _read_rows(path: Path) -> tuple[list[str], list[dict[str, str]]]:
         if None in row:
             raise DataError(f"{path.name} line {number} has more cells than the header")
     return header, rows
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell or "nan")
+    except ValueError:
+        return False
+    return True
 
 
 def _numbers(path: Path, column: str, cells: Mapping[int, str], total: int) -> NDArray[Any] | None:

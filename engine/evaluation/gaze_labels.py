@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from simgan.engine.data.labels import PERSONS
 from simgan.engine.errors import DataError
 from simgan.engine.evaluation.gaze import Vectors, to_vectors
 
@@ -23,7 +24,6 @@ Labels = Mapping[str, NDArray[Any]]
 IN_RADIANS = ("unityeyes", "mpiigaze", "procedural-eyes")  # the readers convert to (pitch, yaw)
 COLUMNS = {("pitch", "yaw"): None, ("pitch_rad", "yaw_rad"): "radians",
            ("pitch_deg", "yaw_deg"): "degrees", ("gaze_0", "gaze_1"): None}  # fmt: skip
-PERSONS = ("person", "subject")
 LENGTH_TOLERANCE = 0.01  # of unit vectors, which files hold rounded
 
 
@@ -34,13 +34,13 @@ class GazeLabels:
     Attributes:
         names: of the labels, comma-separated.
         vectors: float64 [N, 3], unit length, in the convention of `gaze`.
-        persons: int64 [N], or None when the set does not say whose eyes they are.
+        persons: int64 or text [N], or None when the set does not say whose eyes they are.
         description: `synthetic_y, radians (no value is above 0.54)`.
     """
 
     names: str
     vectors: Vectors
-    persons: NDArray[np.int64] | None
+    persons: NDArray[Any] | None
     description: str
 
 
@@ -193,9 +193,17 @@ def _from_vectors(values: NDArray[np.float64], name: str, asked: str | None) -> 
     return vectors, f"{asked} (as told)"
 
 
-def _persons(labels: Labels, key: str | None) -> NDArray[np.int64] | None:
+def _persons(labels: Labels, key: str | None) -> NDArray[Any] | None:
+    """Whose eyes they are, as whole numbers or text [N]; None where the set does not say."""
     names = [(_base(key) or "") + name for name in PERSONS] + list(PERSONS)
     found = next((labels[name] for name in names if name in labels), None)
     if found is None or found.ndim != 1:
         return None
+    if found.dtype.kind == "U":
+        return found
+    if not (np.isfinite(found).all() and (found == np.round(found)).all()):
+        raise DataError(
+            "persons must be whole numbers or names, got fractions or NaN",
+            fix="Give each person one number, or leave the column out.",
+        )
     return found.astype(np.int64)

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +34,7 @@ class LabelledSet:
         name: of the arm, or `test`, `validation`.
         images: the images, gray, of the task's size, with no labels in it.
         truth: float64 [N, ...], what the task estimates.
-        persons: int64 [N] or None.
+        persons: int64 or text [N], or None.
         label: name of the task's labels in the set.
         description: of the images and labels, for people.
     """
@@ -41,7 +42,7 @@ class LabelledSet:
     name: str
     images: ImageArray
     truth: Truth
-    persons: NDArray[np.int64] | None
+    persons: NDArray[Any] | None
     label: str
     description: str
 
@@ -130,9 +131,12 @@ def _all_persons(parts: list[LabelledSet]) -> NDArray[np.int64] | None:
     known = [part.persons for part in parts if part.persons is not None]
     if len(known) < len(parts):
         return None
-    places = np.concatenate([np.full(len(persons), i) for i, persons in enumerate(known)])
-    pairs = np.stack((places, np.concatenate(known)), axis=1)
-    return np.unique(pairs, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
+    codes, first = [], 0
+    for persons in known:
+        different, code = np.unique(persons, return_inverse=True)
+        codes.append(first + code)
+        first += len(different)
+    return np.concatenate(codes).astype(np.int64)
 
 
 def load_set(
@@ -239,14 +243,14 @@ def _digests(array: ImageArray) -> set[bytes]:
 
 
 def split_rows(
-    count: int, persons: NDArray[np.int64] | None, share: float, order: NDArray[np.int64]
+    count: int, persons: NDArray[Any] | None, share: float, order: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], str]:
     """Rows to train on and rows to validate on, and by what they were parted.
 
     Args:
         count: images of the set.
-        persons: int64 [count]; with at least two, whole persons are held out, until they have
-            `share` of the images.
+        persons: int64 or text [count]; with at least two, whole persons are held out, until they
+            have `share` of the images.
         share: to validate on.
         order: a permutation of the images.
     """
@@ -254,10 +258,10 @@ def split_rows(
     if persons is None or len(np.unique(persons)) < 2:
         return np.sort(order[wanted:]), np.sort(order[:wanted]), "images"
     _, first = np.unique(persons[order], return_index=True)
-    held: list[int] = []
+    held: list[Any] = []
     chosen = np.zeros(count, bool)
     for person in persons[order][np.sort(first)][:-1]:
-        held.append(int(person))
+        held.append(person)
         chosen = np.isin(persons, held)
         if chosen.sum() >= wanted:
             break

@@ -36,7 +36,7 @@ class ArmPredictions:
 def judge(
     arms: list[ArmPredictions],
     truth: Truth,
-    persons: NDArray[np.int64] | None,
+    persons: NDArray[Any] | None,
     config: EvaluateConfig,
 ) -> dict[str, Any]:
     """Every number of an evaluation.
@@ -44,7 +44,7 @@ def judge(
     Args:
         arms: predictions of the same N test images; the first arm is the reference of comparisons.
         truth: [N, ...], the labels of the test images.
-        persons: int64 [N] or None; with at least two, they are the units that are resampled.
+        persons: int64 or text [N], or None; two or more are the units that are resampled.
         config: resamples, confidence, seed.
     Returns:
         `arms`, `baselines`, `comparisons`, `persons`, `resampled` and `notes`, and a list of what
@@ -115,8 +115,8 @@ def _bootstrap(seeds: int, units: NDArray[np.int64], config: EvaluateConfig) -> 
 
 
 def _units(
-    persons: NDArray[np.int64] | None, count: int, config: EvaluateConfig
-) -> tuple[NDArray[np.int64], str, list[str]]:
+    persons: NDArray[Any] | None, count: int, config: EvaluateConfig
+) -> tuple[NDArray[Any], str, list[str]]:
     """What is resampled, its name, and what must be said about it."""
     notes = []
     if config.seeds == 1:
@@ -191,7 +191,7 @@ def _by_part(arms: list[ArmPredictions], errors: list[Errors], task: Task) -> li
 
 
 def _by_person(
-    arms: list[ArmPredictions], errors: list[Errors], persons: NDArray[np.int64] | None
+    arms: list[ArmPredictions], errors: list[Errors], persons: NDArray[Any] | None
 ) -> list[dict[str, Any]]:
     if persons is None:
         return []
@@ -205,7 +205,7 @@ def _by_person(
             }
             for arm, values in zip(arms, errors, strict=True)
         }
-        rows.append({"person": int(person), "images": int(chosen.sum()), "arms": of_arms})
+        rows.append({"person": person.item(), "images": int(chosen.sum()), "arms": of_arms})
     return rows
 
 

@@ -9,6 +9,7 @@ other people. So intervals and tests account for both.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +54,7 @@ class Bootstrap:
 
     Args:
         seeds: S.
-        units: int [N], the unit of each test image.
+        units: int or text [N], the unit of each test image.
         resamples: R samples.
         confidence: coverage of the intervals.
         seed: of the samples.
@@ -62,7 +63,7 @@ class Bootstrap:
     def __init__(
         self,
         seeds: int,
-        units: NDArray[np.int64],
+        units: NDArray[Any],
         *,
         resamples: int,
         confidence: float,
@@ -113,9 +114,7 @@ class Bootstrap:
         return Estimate(value, float(low), float(high))
 
 
-def compare(
-    reference: Errors, arm: Errors, units: NDArray[np.int64], confidence: float
-) -> Comparison:
+def compare(reference: Errors, arm: Errors, units: NDArray[Any], confidence: float) -> Comparison:
     """The paired comparison of two arms: a t test with seeds and units both random.
 
     The differences d[s, u], summed over the images of each unit, are a two-way table. With the mean
@@ -128,7 +127,7 @@ def compare(
 
     Args:
         reference, arm: errors [S, N] of the same seeds and images.
-        units: int [N].
+        units: int or text [N].
         confidence: coverage of the intervals.
     """
     assert reference.shape == arm.shape
@@ -149,7 +148,7 @@ def compare(
     )
 
 
-def standard_error(influence: Errors, units: NDArray[np.int64]) -> tuple[float, float]:
+def standard_error(influence: Errors, units: NDArray[Any]) -> tuple[float, float]:
     """Standard error of a grand mean, and its degrees of freedom, from a crossed table.
 
     Args:

@@ -28,7 +28,7 @@ class TaskLabels:
     Attributes:
         names: of the labels in the set, comma-separated.
         values: [N, ...], what is to be estimated of each image.
-        persons: int64 [N], or None when the set does not say whose images they are.
+        persons: int64 or text [N], or None when the set does not say whose images they are.
         description: names, unit and how it was recognised, for people.
     """
 

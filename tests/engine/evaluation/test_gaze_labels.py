@@ -108,5 +108,12 @@ def test_persons_are_found_by_name(names: list[str], key: str | None) -> None:
     assert persons is not None and persons.tolist() == [4, 4, 9]
 
 
+def test_persons_may_have_names_but_not_fractions() -> None:
+    labels = {"gaze": RADIANS, "person": np.array(["p01", "p00", "p01"])}
+    assert read_gaze(labels).persons.tolist() == ["p01", "p00", "p01"]
+    with pytest.raises(DataError, match="whole numbers or names"):
+        read_gaze({"gaze": RADIANS, "person": np.array([1.0, 1.5, 2.0])})
+
+
 def test_without_persons_there_are_none() -> None:
     assert read_gaze({"gaze": RADIANS, "person": RADIANS}).persons is None

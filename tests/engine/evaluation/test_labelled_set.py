@@ -14,6 +14,19 @@ from simgan.engine.evaluation.labelled_set import load_sets, split_rows
 from simgan.engine.observer import SilentObserver
 
 
+def test_named_persons_are_held_out_whole_and_stay_others_when_sets_are_joined(
+    tmp_path: Path,
+) -> None:
+    names = np.repeat(["p00", "p01", "p02"], 10)
+    a = save(tmp_path / "a.npz", 30, 1, person=names)
+    b = save(tmp_path / "b.npz", 30, 2, person=names)
+    config = tiny_config(train=[f"x={a}", f"x={b}"])
+    arm = load_sets(config, SilentObserver()).arms[0]
+    assert arm.persons is not None and len(np.unique(arm.persons)) == 6
+    train, held, kind = split_rows(30, names, 0.2, np.arange(30))
+    assert set(names[held]) == {"p00"} and len(train) == 20 and kind == "1 persons"
+
+
 def test_validation_holds_out_whole_persons() -> None:
     persons = np.array([1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 4, 4] * 4)
     order = np.random.default_rng(0).permutation(48)
