@@ -19,6 +19,7 @@ from simgan.engine.config_checks import (
 )
 from simgan.engine.data_policy import DataPolicy, setting
 from simgan.engine.errors import ConfigError
+from simgan.engine.label_matching.request import parse_request
 from simgan.engine.presets import PRESETS
 
 __all__ = [
@@ -75,6 +76,13 @@ class TrainConfig:
     lr: float = setting(1e-3, "Constant learning rate.", group="Algorithm", low=1e-12, high=10.0)
     lambda_reg: float = setting(
         0.3, "lambda: weight of the self-regularization.", group="Algorithm", low=0.0, high=1e9
+    )
+    match_labels: str | None = setting(
+        None,
+        "Draw synthetic images so that their labels are spread like the real ones: ranges "
+        "(pitch and yaw in degrees), a file of weights, a labelled set, or estimate.",
+        group="Algorithm",
+        metavar="NAME=A..B,...|FILE|SET|estimate",
     )
     history: bool = setting(
         True, "Show the discriminator a history of refined images.", group="Algorithm"
@@ -153,6 +161,8 @@ class TrainConfig:
             raise ConfigError(
                 f"batch must be even (half of it comes from the history), got {self.batch}"
             )
+        if self.match_labels is not None:
+            parse_request(self.match_labels)
         if self.kernel % 2 == 0:
             raise ConfigError(f"kernel must be odd, got {self.kernel}")
         if self.history and self.history_capacity < self.batch // 2:

@@ -10,6 +10,7 @@ from simgan.engine.checkpoint import Checkpoint
 from simgan.engine.config import TrainConfig, to_dict
 from simgan.engine.data.batches import Batches
 from simgan.engine.errors import CheckpointError
+from simgan.engine.label_matching.run_files import fingerprint
 from simgan.engine.metrics import MetricSums
 from simgan.engine.refiner import refiner_header
 from simgan.engine.run_folder import environment
@@ -95,6 +96,7 @@ def snapshot_state(training: Training, metrics_offset: int) -> dict[str, Any]:
         "attempt": place.attempt,
         "position": {"synthetic": synthetic.position, "real": real.position},
         "data": {"synthetic": array.fingerprint, "real": real.array.fingerprint},
+        "label_match": fingerprint(synthetic.order.weights),
         "scaler": {
             "refiner": training.players.scaler_r.state_dict(),
             "discriminator": training.players.scaler_d.state_dict(),
@@ -190,6 +192,11 @@ def _check_fit(training: Training, state: dict[str, Any]) -> None:
                 f"({batches.array.location})",
                 fix="Restore them, or start a new run.",
             )
+    if state.get("label_match") != fingerprint(training.synthetic.order.weights):
+        raise CheckpointError(
+            "the weights of label matching are not those the run was trained with",
+            fix="Restore label-match.npz in the run folder, or start a new run.",
+        )
 
 
 def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

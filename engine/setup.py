@@ -5,11 +5,13 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from simgan.engine.config import DataPolicy, TrainConfig
-from simgan.engine.data.batches import Batches
+from simgan.engine.data.batches import Batches, WeightedOrder
 from simgan.engine.data.packing import ImageArray, pack
 from simgan.engine.data.sources import open_source
 from simgan.engine.discriminator import Discriminator
@@ -152,8 +154,19 @@ def hardware(config: TrainConfig) -> tuple[Precision, dict[str, str]]:
     return precision, pick_backends(config.backend, precision, refused)
 
 
-def build_training(config: TrainConfig, arrays: Arrays, observer: Observer) -> Training:
-    """Networks, optimizers, history, batches and metrics of a fresh run."""
+def build_training(
+    config: TrainConfig,
+    arrays: Arrays,
+    observer: Observer,
+    weights: NDArray[np.float64] | None = None,
+) -> Training:
+    """Networks, optimizers, history, batches and metrics of a fresh run.
+
+    Args:
+        config, arrays: of the run.
+        observer: is told what is about to run.
+        weights: [N] of the synthetic images, of label matching; None draws all alike.
+    """
     precision, backends = hardware(config)
     device = precision.device
     if config.amp and precision.amp_dtype is None:
@@ -168,6 +181,8 @@ def build_training(config: TrainConfig, arrays: Arrays, observer: Observer) -> T
         Batches(arrays.real, seed=config.seed, name="real", device=device),
         MetricSums(device),
     )
+    if weights is not None:
+        training.synthetic.order = WeightedOrder(weights, config.seed, "synthetic")
     _introduce(training, observer)
     return training
 

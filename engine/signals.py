@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from simgan.engine.errors import Interrupted
+from simgan.engine.observer import Observer
+
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -47,3 +50,51 @@ def stop_on_signals() -> Iterator[StopRequest]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+class StoppingObserver:
+    """Passes everything on, and ends the work that reports to it once a stop signal has come.
+
+    For work before a run has anything to save.
+
+    Args:
+        observer: hears everything.
+        stop: what the signals ask for.
+        what: of the error, for example "stopped while matching labels".
+    """
+
+    def __init__(self, observer: Observer, stop: StopRequest, what: str) -> None:
+        self._observer = observer
+        self._stop = stop
+        self._what = what
+
+    def phase(self, name: str, total: int, done: int) -> None:
+        """See `Observer`.
+
+        Raises:
+            Interrupted: a signal came.
+        """
+        self._look()
+        self._observer.phase(name, total, done)
+
+    def tick(self, metrics: dict[str, float]) -> None:
+        """See `Observer`.
+
+        Raises:
+            Interrupted: a signal came.
+        """
+        self._look()
+        self._observer.tick(metrics)
+
+    def message(self, text: str) -> None:
+        """See `Observer`."""
+        self._observer.message(text)
+
+    def warning(self, text: str) -> None:
+        """See `Observer`."""
+        self._observer.warning(text)
+
+    def _look(self) -> None:
+        number = self._stop.requested
+        if number is not None:
+            raise Interrupted(f"{self._what}; nothing was written", signal_number=number)

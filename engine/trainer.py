@@ -19,6 +19,8 @@ from simgan.engine.checkpoint import (
 from simgan.engine.config import TrainConfig, to_dict, to_json, train_config
 from simgan.engine.durable import replace_file
 from simgan.engine.errors import CheckpointError, ConfigError, DeviceMemoryError
+from simgan.engine.label_matching.matching import match
+from simgan.engine.label_matching.run_files import read_match, write_match
 from simgan.engine.observer import Observer, SilentObserver
 from simgan.engine.precision import on_device, pick_device, repeatable
 from simgan.engine.run_folder import RunFolder, find_run
@@ -31,7 +33,7 @@ from simgan.engine.setup import (
     list_problems,
     load_arrays,
 )
-from simgan.engine.signals import stop_on_signals
+from simgan.engine.signals import StoppingObserver, stop_on_signals
 
 
 @dataclass(frozen=True)
@@ -81,10 +83,17 @@ def train(
         hardware(config)  # before the images are read, which may take long
         RunFolder.refuse_inside_input(config, root)
         arrays = load_arrays(config, observer, stop)
-        training = build_training(config, arrays, observer)
+        matched = weights = None
+        if config.match_labels is not None:
+            watcher = StoppingObserver(observer, stop, "stopped while matching labels")
+            matched = match(config, *arrays, hardware(config)[0], watcher)
+            weights = matched.weights
+        training = build_training(config, arrays, observer, weights)
         run = RunFolder.create(config, root)
         with run.lock():
             observer.message(f"run folder {run.path}")
+            if matched is not None:
+                write_match(run.path, matched)
             list_problems(arrays, run, observer)
             session = Session(training, run, observer, stop)
             return _finish(session)
@@ -131,7 +140,10 @@ def resume(
             )
         with repeatable(config.deterministic, threads), on_device(device):
             arrays = load_arrays(config, observer, stop)
-            training = build_training(config, arrays, observer)
+            weights = None
+            if config.match_labels is not None:
+                weights = read_match(run.path, len(arrays.synthetic))
+            training = build_training(config, arrays, observer, weights)
             list_problems(arrays, run, observer)
             session = Session(training, run, observer, stop, start=checkpoint)
             observer.message(_resuming(run, checkpoint))

@@ -12,6 +12,7 @@ import warnings
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from simgan.engine.data.packing import ImageArray
@@ -27,25 +28,32 @@ class Order:
         count: images in the set.
         seed: of the run.
         name: keeps the orders of several sets apart.
+
+    Attributes:
+        weights: [count] where images come as often as these say, else None.
     """
 
     def __init__(self, count: int, seed: int, name: str) -> None:
         self.count = count
         self.seed = seed
         self.name = name
+        self.weights: NDArray[np.float64] | None = None
         self._cached: tuple[int, Tensor] | None = None
 
     def epoch(self, number: int) -> Tensor:
         """The permutation of one epoch, int64 [count]."""
         kept = self._cached  # one read: the prefetching thread may be in another epoch
         if kept is None or kept[0] != number:
-            key = hashlib.blake2b(
-                f"{self.seed}/{self.name}/{number}".encode(), digest_size=8
-            ).digest()
-            generator = torch.Generator().manual_seed(int.from_bytes(key) >> 1)
-            kept = (number, torch.randperm(self.count, generator=generator))
+            kept = (number, self._draw(number))
             self._cached = kept
         return kept[1]
+
+    def _draw(self, number: int) -> Tensor:
+        return torch.randperm(self.count, generator=self._generator(str(number)))
+
+    def _generator(self, what: str) -> torch.Generator:
+        key = hashlib.blake2b(f"{self.seed}/{self.name}/{what}".encode(), digest_size=8).digest()
+        return torch.Generator().manual_seed(int.from_bytes(key) >> 1)
 
     def forget(self) -> None:
         """Drop the kept permutation, after `name` has changed."""
@@ -61,6 +69,42 @@ class Order:
             position += len(part)
             length -= len(part)
         return torch.cat(parts)
+
+
+class WeightedOrder(Order):
+    """An order in which images come as often as their weights say; each epoch as long as the set.
+
+    In every epoch image i comes floor or ceil of N w_i / sum(w) times (systematic resampling with
+    a start drawn for the epoch), in random places. Equal weights give the plain order.
+
+    Args:
+        weights: float64 [N], not negative, not all zero.
+        seed, name: as of `Order`.
+    """
+
+    def __init__(self, weights: NDArray[np.float64], seed: int, name: str) -> None:
+        super().__init__(len(weights), seed, name)
+        self.weights: NDArray[np.float64] = weights
+
+    def _draw(self, number: int) -> Tensor:
+        start = torch.rand((), dtype=torch.float64, generator=self._generator(f"{number}/copies"))
+        rows = np.repeat(np.arange(self.count), copies(self.weights, float(start)))
+        return torch.from_numpy(rows)[super()._draw(number)]
+
+
+def copies(weights: NDArray[np.float64], start: float) -> NDArray[np.int64]:
+    """How often each of N images comes in N systematic draws, int64 [N], N in all.
+
+    Args:
+        weights: [N], not negative, not all zero.
+        start: in [0, 1).
+    """
+    count = len(weights)
+    upto = np.cumsum(weights)
+    marks = np.floor(upto * (count / upto[-1]) + start + 1e-9).astype(np.int64)
+    marks[np.flatnonzero(weights)[-1] :] = count  # rounding must not lose the last one
+    found: NDArray[np.int64] = np.diff(marks, prepend=0)
+    return found
 
 
 class Batches:

@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 from simgan.engine.config import DataPolicy, setting, with_policy
 from simgan.engine.config_checks import check_fields, check_names, parse_device
 from simgan.engine.errors import ConfigError
+from simgan.engine.label_matching.request import parse_request
 
 UNITS = ("radians", "degrees", "vector", "vector-y-down")
 ESTIMATOR_SIZE = "35x55"
@@ -78,6 +79,13 @@ class EvaluateConfig:
         low=0.01,
         high=0.5,
     )
+    match_labels: str | None = setting(
+        None,
+        "Train every arm on images of the same labels: ranges of gaze in degrees, as "
+        "pitch=A..B,yaw=A..B, or the label-match.npz of the run that refined.",
+        group="Algorithm",
+        metavar="NAME=A..B,...|FILE",
+    )
     baselines: bool = setting(
         True, "Also k nearest neighbours and ridge regression on pixels.", group="Algorithm"
     )
@@ -124,6 +132,14 @@ class EvaluateConfig:
         parse_device(self.device)
         parse_label_unit(self.label_unit)
         training_sets(self.train)
+        if self.match_labels is not None and (
+            parse_request(self.match_labels).kind not in ("ranges", "weights")
+        ):
+            raise ConfigError(
+                "match_labels of an evaluation must be ranges or a file of weights, got "
+                f"{self.match_labels!r}",
+                fix="The run that refined has the weights: RUN/label-match.npz.",
+            )
         if self.data.size not in (None, ESTIMATOR_SIZE):
             raise ConfigError(
                 f"data.size must be {ESTIMATOR_SIZE} or not set: the gaze estimator takes images "

@@ -26,6 +26,7 @@ from simgan.engine.evaluation.labelled_set import (
     split_rows,
     warn_of_shared_images,
 )
+from simgan.engine.evaluation.matched_rows import arm_weights, drawn_rows, kept_rows
 from simgan.engine.evaluation.report import ArmPredictions, judge
 from simgan.engine.evaluation.results import prepare_folder, write_results
 from simgan.engine.evaluation.tasks import task_of
@@ -188,13 +189,15 @@ def _split(
     arm: LabelledSet, validation: LabelledSet | None, config: EvaluateConfig
 ) -> tuple[Labelled, Labelled, str]:
     """What trains, what validates, and how they were parted; the same for every seed."""
+    weights = arm_weights(arm, config)
     if validation is not None:
         rows = np.arange(len(validation))
         chooser = Labelled(validation.images, validation.truth, rows)
-        everything = np.arange(len(arm))
+        everything = drawn_rows(np.arange(len(arm)), weights)
         return Labelled(arm.images, arm.truth, everything), chooser, "the validation set"
     order = Order(len(arm), config.seed, "validation").epoch(0).numpy()
     train, held, kind = split_rows(len(arm), arm.persons, config.validation_share, order)
+    train, held = drawn_rows(train, weights), kept_rows(held, weights)
     if len(train) < LEAST["train"] // 2:
         raise DataError(
             f"{arm.name}: {len(train):,} images are left to train on after {len(held):,} were held "

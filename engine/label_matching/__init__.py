@@ -1,0 +1,1 @@
+"""Label matching: synthetic images drawn so that their labels are spread as the real ones are."""
