@@ -46,8 +46,11 @@ class EvaluateConfig:
     )
     seed: int = setting(0, "First seed.", group="Main", low=0, high=2**62)
 
-    size: Literal["paper", "small"] = setting(
-        "paper", "The paper's estimator, or one of a fifteenth of its arithmetic.", group="Networks"
+    size: Literal["paper", "small", "normalized"] = setting(
+        "paper",
+        "The paper's estimator, or one of a fraction of its arithmetic; for gaze also a small one "
+        "with batch normalization, which depends less on tones.",
+        group="Networks",
     )
     steps: int = setting(2_000, "Updates of each estimator.", group="Algorithm", low=1)
     batch: int = setting(512, "Images in a mini-batch.", group="Algorithm", low=1)
@@ -106,9 +109,10 @@ class EvaluateConfig:
     channels_last: bool = setting(False, "NHWC memory format.", group="Performance")
     deterministic: bool = setting(False, "Bitwise repeatable on this machine.", group="Performance")
 
-    standardize: Literal["image", "none"] = setting(
+    standardize: Literal["image", "equalize", "none"] = setting(
         "image",
-        "Pixels of every image to mean 0 and deviation 1, or as they are in [-1, 1].",
+        "Pixels of every image to mean 0 and deviation 1, their histogram equalized, or as they "
+        "are in [-1, 1].",
         group="Data",
     )
     label: str | None = setting(

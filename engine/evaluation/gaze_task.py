@@ -14,8 +14,8 @@ from simgan.engine.evaluation.gaze import Vectors, angular_error, to_angles
 from simgan.engine.evaluation.gaze_estimator import (
     HEIGHT,
     WIDTH,
-    GazeEstimator,
     euclidean_loss,
+    gaze_network,
     standardized,
 )
 from simgan.engine.evaluation.gaze_labels import read_gaze
@@ -67,7 +67,7 @@ GAZE = Task(
     read=_read,
     truth=_vectors,
     spread=_spread,
-    network=GazeEstimator,
+    network=gaze_network,
     augmentation=_augmentation,
     seen=_seen,
     pixels=_pixels,

@@ -216,11 +216,14 @@ def predict(
         DivergedError: one cannot be: it is not finite, or a gaze of no direction.
     """
     task, parts = task_of(config), []
+    trains = network.training
+    network.eval()
     with torch.inference_mode():
         for x in seen_images(batches, rows, config):
             with precision.autocast():
                 output = network(precision.images(x))
             parts.append(task.decoded(output.float()))
+    network.train(trains)
     predicted: NDArray[np.float32] = torch.cat(parts).cpu().numpy()
     if fault := task.fault(predicted):
         raise DivergedError(fault, fix="Lower --lr.")

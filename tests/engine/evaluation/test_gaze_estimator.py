@@ -2,11 +2,13 @@
 
 import pytest
 import torch
+from scipy.stats import rankdata
 from torch import nn
 
 from simgan.engine.evaluation.gaze_estimator import (
     GazeEstimator,
     euclidean_loss,
+    gaze_network,
     standardized,
 )
 
@@ -52,6 +54,35 @@ def test_standardized_images_have_mean_0_and_deviation_1() -> None:
     assert (seen.std((1, 2, 3), correction=0) - 1).abs().max() < 1e-5
     brighter = standardized(0.5 * x + 0.3, "image")
     assert torch.allclose(brighter, seen, atol=1e-4), "light and contrast do not matter"
+
+
+def test_equalized_images_hold_the_ranks_of_their_pixels() -> None:
+    x = torch.rand(3, 1, 35, 55, dtype=torch.float64)
+    seen = standardized(x, "equalize")
+    for image, found in zip(x.numpy(), seen.numpy(), strict=True):
+        ranks = rankdata(image.ravel())
+        assert found.ravel() == pytest.approx(3**0.5 * ((2 * ranks - 1) / 1925 - 1))
+    darker = standardized(x**3 / 2, "equalize")
+    assert torch.allclose(darker, seen), "no rising change of tones matters"
+    assert standardized(torch.full((1, 1, 35, 55), 0.25), "equalize").abs().max() < 1e-6
+
+
+def test_the_normalized_estimator_forgets_batches_when_it_predicts() -> None:
+    torch.manual_seed(0)
+    network = gaze_network("normalized").double()
+    x = torch.randn(6, 1, 35, 55, dtype=torch.float64)
+    network(x)
+    network.eval()
+    together = network(x)
+    assert torch.allclose(together, torch.cat([network(one) for one in x.split(1)]))
+    convs, norms = network.convs, network.norms
+    listed = nn.Sequential(
+        convs[0], norms[0], nn.ReLU(), nn.MaxPool2d(2),
+        convs[1], norms[1], nn.ReLU(), nn.MaxPool2d(2),
+        convs[2], norms[2], nn.ReLU(), nn.MaxPool2d(2),
+        nn.Flatten(), network.hidden, nn.ReLU(), network.gaze,
+    )  # fmt: skip
+    assert together.equal(listed(x))
 
 
 def test_an_empty_image_stays_empty_and_none_changes_nothing() -> None:

@@ -70,8 +70,10 @@ def test_what_no_synthetic_label_is_near_is_told() -> None:
     values = np.random.default_rng(4).uniform(-10, 10, size=(2000, 2))
     target = np.r_[np.random.default_rng(5).uniform(-9, 9, size=(75, 2)), np.full((25, 2), 40.0)]
     assert missed(values, np.ones(2000), target) == pytest.approx(0.25)
-    away = (values[:, 0] > 5).astype(float)
-    assert missed(values, away, target) > 0.3, "images without weight are not there"
+    near = np.random.default_rng(5).uniform(-9, 9, size=(400, 2))
+    right = (values[:, 0] > 5).astype(float)  # images without weight are not there
+    assert missed(values, np.ones(2000), near) == 0
+    assert missed(values, right, near) == pytest.approx((near[:, 0] < 5 - 3.8).mean(), abs=0.05)
 
 
 @pytest.mark.parametrize("start", [0.0, 0.3, 0.999])
