@@ -54,8 +54,11 @@ class EvaluateConfig:
     )
     steps: int = setting(2_000, "Updates of each estimator.", group="Algorithm", low=1)
     batch: int = setting(512, "Images in a mini-batch.", group="Algorithm", low=1)
-    lr: float = setting(
-        1e-3, "Constant learning rate (Adam).", group="Algorithm", low=1e-12, high=1
+    lr: float = setting(1e-3, "Learning rate (Adam).", group="Algorithm", low=1e-12, high=1)
+    schedule: Literal["constant", "cosine"] = setting(
+        "constant",
+        "Learning rate over the steps: as it is, or down to 0 along half a cosine.",
+        group="Algorithm",
     )
     shift: int = setting(
         0,

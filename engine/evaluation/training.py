@@ -84,6 +84,7 @@ class _Run:
         self.batches.order = RowOrder(training.rows, seed, "estimator")
         self.network = new_estimator(task, config.size, seed, precision)
         self.loss_sum = torch.zeros((), device=device)
+        self._step = 0
         self._targets = torch.from_numpy(training.truth.astype(np.float32)).to(device)
         self._optimizer = torch.optim.Adam(self.network.parameters(), lr=config.lr, fused=True)
         self._scaler = torch.amp.GradScaler(device.type, enabled=precision.needs_scaler)
@@ -102,6 +103,9 @@ class _Run:
         with self._precision.autocast():
             predicted = self.network(self._precision.images(x))
         loss = self._task.loss(predicted.float(), targets)
+        for group in self._optimizer.param_groups:
+            group["lr"] = learning_rate(self._config, self._step)
+        self._step += 1
         self._optimizer.zero_grad(set_to_none=True)
         self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         self._scaler.step(self._optimizer)
@@ -176,6 +180,13 @@ def fit(
         run.batches.close()
     run.network.load_state_dict(weights)
     return Fit(run.network, best[0], best[1], history)
+
+
+def learning_rate(config: EvaluateConfig, step: int) -> float:
+    """The rate of a step, counted from 0."""
+    if config.schedule == "constant":
+        return config.lr
+    return 0.5 * config.lr * (1 + math.cos(math.pi * step / config.steps))
 
 
 def new_estimator(task: Task, size: str, seed: int, precision: Precision) -> nn.Module:

@@ -180,3 +180,13 @@ def test_predictions_do_not_depend_on_how_images_are_parted(
     whole = fitted()[1]
     monkeypatch.setattr(training, "CHUNK", 4)
     assert fitted()[1] == pytest.approx(whole, abs=1e-6)
+
+
+def test_the_rate_falls_along_half_a_cosine_where_it_is_asked_to() -> None:
+    config = tiny_config(lr=0.01, steps=4, schedule="cosine")
+    rates = [training.learning_rate(config, step) for step in range(4)]
+    assert rates == pytest.approx([0.01, 0.01 * (2 + 2**0.5) / 4, 0.005, 0.01 * (2 - 2**0.5) / 4])
+    constant = tiny_config(lr=0.01, steps=4)
+    assert {training.learning_rate(constant, step) for step in range(4)} == {0.01}
+    ends = [fitted(schedule=kind, steps=6)[1] for kind in ("constant", "cosine")]
+    assert not np.array_equal(*ends)
