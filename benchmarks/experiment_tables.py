@@ -1,0 +1,73 @@
+"""The tables and the figure of docs/experiments.md, made from docs/results."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+PAGE = DOCS / "experiments.md"
+MARKS = "<!-- {}:begin -->", "<!-- {}:end -->"
+
+
+def write_tables() -> None:
+    """Put every recorded result into the page, between its marks."""
+    text = PAGE.read_text()
+    for file in sorted((DOCS / "results").glob("*.json")):
+        begin, end = (mark.format(file.stem) for mark in MARKS)
+        if begin in text:
+            before, _, rest = text.partition(begin)
+            table = tables(json.loads(file.read_text()))
+            text = f"{before}{begin}\n{table}\n{end}{rest.partition(end)[2]}"
+    PAGE.write_text(text)
+
+
+def tables(result: dict[str, Any]) -> str:
+    """Errors by arm, comparisons and the label check of one experiment, as Markdown."""
+    parts = [_errors(result)]
+    shifts = _shifts(result["labels"])
+    if shifts:
+        parts.append(shifts)
+    parts.append(_origin(result))
+    return "\n\n".join(parts)
+
+
+def _errors(result: dict[str, Any]) -> str:
+    count = result["plan"]["replications"]
+    rows = [
+        f"| estimator | trained on | mean error, degrees ({count} replications) | by replication | "
+        "better than | by |",
+        "|---|---|---|---|---|---|",
+    ]
+    for estimator, item in result["estimators"].items():
+        for arm, errors in item["errors"].items():
+            each = ", ".join(f"{e:.2f}" for e in errors)
+            row = f"| {estimator} | {arm} | {np.mean(errors):.2f} | {each} |"
+            against = item["comparisons"].get(arm)
+            if against is None:
+                rows.append(f"{row} | |")
+                continue
+            gain = against["gain"]
+            rows.append(
+                f"{row} {against['reference']} | {gain['value']:+.1%} "
+                f"({gain['low']:+.1%} .. {gain['high']:+.1%}), p = {against['p']:.2g} |"
+            )
+    return "\n".join(rows)
+
+
+def _shifts(labels: list[dict[str, Any]]) -> str:
+    lines = []
+    for seed, report in enumerate(labels):
+        iris = report.get("measures", {}).get("iris")
+        if iris:
+            lines.append(f"{seed}: median {iris['median']:.2f}, 95 % {iris['p95']:.2f}")
+    return f"Pupil shift by refiner, px at 55 px: {'; '.join(lines)}." if lines else ""
+
+
+def _origin(result: dict[str, Any]) -> str:
+    machine = result["environment"]
+    return (
+        f"`python benchmarks/experiments.py {result['name']}`, commit {result['commit']}, torch "
+        f"{machine.get('torch', '?')}; [everything]({'results/' + result['name']}.json)."
+    )
