@@ -114,6 +114,10 @@ def _block(dtype: torch.dtype) -> None:
         weight, bias = torch.zeros(64, 64, size, size, dtype=dtype), torch.zeros(64, dtype=dtype)
         output, hidden = triton_kernel.forward(x, weight, bias, weight, bias)
         triton_kernel.backward(output, x, hidden, output, weight, weight, [True] * 5)
+    weight, bias = torch.zeros(64, 64, 3, 3, dtype=dtype), torch.zeros(64, dtype=dtype)
+    output, hidden = triton_kernel.forward(x, weight, bias, weight, bias, padding="replicate")
+    saved = (x, hidden, output, weight, weight)
+    triton_kernel.backward(output, *saved, [True] * 5, padding="replicate")
 
 
 def _losses(dtype: torch.dtype) -> None:

@@ -6,10 +6,12 @@
 #include <cstdint>
 #include <vector>
 
+#include "padding.h"
+
 namespace simgan {
 
 // Raised by one whenever a launcher changes its arguments; kernels/native.py asks for the same.
-constexpr int kInterface = 7;
+constexpr int kInterface = 8;
 
 // Codes of the CPU launchers. The CUDA launchers return cudaError_t.
 enum Status : int {
@@ -28,6 +30,13 @@ struct MapLayout {
 // Sizes of the maps of a residual block: gapless [images][height][width][channels].
 struct BlockShape {
   int64_t images, height, width, channels;
+};
+
+// The filters of a residual block: kernel x kernel taps, an odd number from 3 on, with replicated
+// borders up to 9.
+struct BlockFilters {
+  int64_t kernel;
+  Padding padding;
 };
 
 // What a residual block is calculated from; taps are
@@ -71,20 +80,22 @@ namespace cpu {
 // nullptr behind the last.
 const char* instruction_set(int index);
 
-// output = relu(conv(hidden) + x), hidden = relu(conv(x)), kernel x kernel taps, an odd number from
-// 3 on, zero padding, a multiple of 16 channels. `hidden` may be nullptr. The bits do not depend on
-// `threads`.
-int residual_block_forward(const BlockInputs& inputs, const BlockShape& shape, int64_t kernel,
-                           float* hidden, float* output, int threads, int instructions);
+// output = relu(conv(hidden) + x), hidden = relu(conv(x)), a multiple of 16 channels. `hidden` may
+// be nullptr. The bits do not depend on `threads`.
+int residual_block_forward(const BlockInputs& inputs, const BlockShape& shape,
+                           const BlockFilters& filters, float* hidden, float* output, int threads,
+                           int instructions);
 
 // Blocks in turn, hidden maps not kept: the first reads its x, all others have `output` as theirs.
 // An image goes through all of them before the next, so that its maps stay in the cache.
 int residual_trunk_forward(const std::vector<BlockInputs>& blocks, const BlockShape& shape,
-                           int64_t kernel, float* output, int threads, int instructions);
+                           const BlockFilters& filters, float* output, int threads,
+                           int instructions);
 
 // The gradients that `to` asks for. The bits do not depend on `threads`.
-int residual_block_backward(const BlockActivations& from, const BlockShape& shape, int64_t kernel,
-                            const BlockGradients& to, int threads, int instructions);
+int residual_block_backward(const BlockActivations& from, const BlockShape& shape,
+                            const BlockFilters& filters, const BlockGradients& to, int threads,
+                            int instructions);
 
 // loss[0] = sum over patches, mean over images of softplus(other - target).
 int patch_cross_entropy_forward(const float* logits, const MapLayout& layout, int target,

@@ -9,7 +9,7 @@ from typing import Any
 
 # What the wrappers here expect of csrc/launchers.h (kInterface): a module built from other sources
 # would read wrong arguments, so it counts as broken.
-INTERFACE = 7
+INTERFACE = 8
 
 _MODULE = "simgan.kernels._native"
 _REASON_FILE = Path(__file__).parent / "_native_missing.txt"

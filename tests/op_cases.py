@@ -14,6 +14,7 @@ from simgan.kernels import (
     self_regularization,
 )
 from simgan.kernels.dispatch import available_backends, backend_dtypes
+from simgan.kernels.residual_block import Padding
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 LAYOUTS = ("contiguous", "channels_last", "sliced")
@@ -24,7 +25,7 @@ class OpCase:
     """One op on one set of inputs.
 
     make: seed -> the floating inputs in float64, all of them differentiable.
-    refused_by: backends that cannot take these shapes.
+    refused_by: backends that cannot take these shapes or this padding.
     run: (inputs, backend) -> the op's result. plain: inputs -> the same by well-known torch calls.
     """
 
@@ -34,6 +35,7 @@ class OpCase:
     run: Callable[[list[Tensor], str | None], Tensor]
     plain: Callable[[list[Tensor]], Tensor]
     refused_by: tuple[str, ...] = ()
+    padding: Padding = "zeros"  # of the residual block
 
     @property
     def backends(self) -> list[str]:
@@ -145,7 +147,18 @@ def _refining(images: int, rows: int, columns: int, channels: int, size: int) ->
     )
 
 
-def _block(images: int, height: int, width: int, size: int, channels: int = 16) -> OpCase:
+def plain_block(inputs: list[Tensor], padding: Padding) -> Tensor:
+    """The residual block by torch's own calls: x, weight1, bias1, weight2, bias2."""
+    x, weight1, bias1, weight2, bias2 = inputs
+    border = (weight1.shape[-1] // 2,) * 4
+    mode = "replicate" if padding == "replicate" else "constant"
+    hidden = F.relu(F.conv2d(F.pad(x, border, mode), weight1, bias1))
+    return F.relu(F.conv2d(F.pad(hidden, border, mode), weight2, bias2) + x)
+
+
+def _block(images: int, height: int, width: int, size: int, padding: Padding = "zeros") -> OpCase:
+    channels = 16
+
     def make(seed: int) -> list[Tensor]:
         shape = (channels, channels, size, size)
         scale = 1.5 / (channels**0.5 * size)
@@ -157,19 +170,15 @@ def _block(images: int, height: int, width: int, size: int, channels: int = 16) 
             _random(channels, seed=seed + 4),
         ]
 
-    def plain(inputs: list[Tensor]) -> Tensor:
-        x, weight1, bias1, weight2, bias2 = inputs
-        hidden = F.relu(F.conv2d(x, weight1, bias1, padding="same"))
-        return F.relu(F.conv2d(hidden, weight2, bias2, padding="same") + x)
-
     return OpCase(
         op="residual_block",
-        label=f"N{images}-{height}x{width}-k{size}",
+        label=f"N{images}-{height}x{width}-k{size}" + f"-{padding}" * (padding != "zeros"),
         make=make,
-        run=lambda inputs, backend: residual_block(*inputs, backend=backend),
-        plain=plain,
+        run=lambda inputs, backend: residual_block(*inputs, padding=padding, backend=backend),
+        plain=lambda inputs: plain_block(inputs, padding),
         # "hopper" takes 64 channels and keeps other activations: trunk_cases.py has its cases.
-        refused_by=("hopper",) if size == 3 else ("cuda", "hopper"),
+        refused_by=("hopper",) if size == 3 and padding == "zeros" else ("cuda", "hopper"),
+        padding=padding,
     )
 
 
@@ -192,6 +201,10 @@ CASES = [
     _block(1, 11, 13, 3),
     _block(1, 5, 7, 5),
     _block(2, 9, 6, 7),
+    _block(1, 1, 1, 3, "replicate"),
+    _block(3, 7, 5, 3, "replicate"),
+    _block(1, 5, 7, 5, "replicate"),
+    _block(2, 9, 6, 7, "replicate"),
 ]
 
 # One of each op for the slow checks of its registration.
@@ -200,6 +213,7 @@ SMALL = [
     _pairs(3, 3, 7, 11),
     _refining(3, 5, 7, 3, 11),
     _block(2, 3, 5, 3),
+    _block(2, 3, 5, 3, "replicate"),
 ]
 
 

@@ -60,12 +60,13 @@ struct Forward {
   const BlockInputs& inputs;
   ImageShape shape;
   Weights weights1, weights2;
+  Padding padding;
 
   void run(int64_t image, float* hidden, float* output, float* workspace) const {
     const float* x = inputs.x + image * shape.count();
-    kernels.convolve(x, shape, weights1, inputs.bias1, nullptr, Epilogue::kBiasRelu, hidden,
-                     workspace);
-    kernels.convolve(hidden, shape, weights2, inputs.bias2, x, Epilogue::kBiasAddRelu,
+    kernels.convolve(x, shape, weights1, padding, inputs.bias1, nullptr, Epilogue::kBiasRelu,
+                     hidden, workspace);
+    kernels.convolve(hidden, shape, weights2, padding, inputs.bias2, x, Epilogue::kBiasAddRelu,
                      output + image * shape.count(), workspace);
   }
 };
@@ -84,6 +85,7 @@ struct Backward {
   const BlockGradients& to;
   ImageShape shape;
   Weights weights1, weights2;
+  Padding padding;
 
   bool through_hidden() const {
     return to.x || to.taps1 || to.bias1;
@@ -96,20 +98,27 @@ struct Backward {
     kernels.mask(from.grad + at, from.output + at, shape.count(), skip);
     if (to.bias2) kernels.add_pixels(skip, shape, sums.bias2);
     if (to.taps2) {
-      kernels.add_weight_gradient(hidden, skip, shape, weights2.kernel, sums.points2, workspace);
-    }
-    if (!through_hidden()) return;
-    kernels.convolve(skip, shape, weights2, nullptr, hidden, Epilogue::kMask, grad_hidden,
-                     workspace);
-    if (to.bias1) kernels.add_pixels(grad_hidden, shape, sums.bias1);
-    if (to.taps1) {
-      kernels.add_weight_gradient(from.x + at, grad_hidden, shape, weights1.kernel, sums.points1,
+      kernels.add_weight_gradient(hidden, skip, shape, weights2.kernel, padding, sums.points2,
                                   workspace);
     }
-    if (to.x) {
-      kernels.convolve(grad_hidden, shape, weights1, nullptr, skip, Epilogue::kAdd, to.x + at,
-                       workspace);
+    if (!through_hidden()) return;
+    by_image(skip, weights2, hidden, Epilogue::kMask, grad_hidden, workspace);
+    if (to.bias1) kernels.add_pixels(grad_hidden, shape, sums.bias1);
+    if (to.taps1) {
+      kernels.add_weight_gradient(from.x + at, grad_hidden, shape, weights1.kernel, padding,
+                                  sums.points1, workspace);
     }
+    if (to.x) by_image(grad_hidden, weights1, skip, Epilogue::kAdd, to.x + at, workspace);
+  }
+
+  // The gradient of a convolution by its image, masked by `extra` or added to it.
+  void by_image(const float* grad, const Weights& weights, const float* extra, Epilogue epilogue,
+                float* out, float* workspace) const {
+    kernels.convolve(grad, shape, weights, Padding::kZeros, nullptr, extra, epilogue, out,
+                     workspace);
+    if (padding == Padding::kZeros) return;
+    const float* gate = epilogue == Epilogue::kMask ? extra : nullptr;
+    kernels.add_beyond_border(grad, shape, weights, gate, out, workspace);
   }
 };
 
@@ -122,8 +131,10 @@ void write_bias(const double* sums, int64_t groups, int64_t stride, int64_t chan
 }
 
 // Blocks in turn, an image at a time; all but the first read what the one before wrote to `output`.
-int forward(const std::vector<BlockInputs>& blocks, const BlockShape& size, int64_t kernel,
-            float* hidden, float* output, int threads, const WinogradKernels& kernels) {
+int forward(const std::vector<BlockInputs>& blocks, const BlockShape& size,
+            const BlockFilters& filters, float* hidden, float* output, int threads,
+            const WinogradKernels& kernels) {
+  const int64_t kernel = filters.kernel;
   const ImageShape shape{size.height, size.width, size.channels};
   std::vector<Floats> weights;
   std::vector<Forward> chain;
@@ -132,7 +143,8 @@ int forward(const std::vector<BlockInputs>& blocks, const BlockShape& size, int6
         transformed(kernels, inputs.taps1, inputs.taps2, kernel, shape.channels, threads));
     const float* weights1 = weights.back().get();
     const float* weights2 = weights1 + points_of(kernel, shape.channels);
-    chain.push_back({kernels, inputs, shape, {weights1, kernel}, {weights2, kernel}});
+    chain.push_back(
+        {kernels, inputs, shape, {weights1, kernel}, {weights2, kernel}, filters.padding});
   }
   const int workers = workers_for(size.images, threads);
   const int64_t room = rounded(kernels.workspace(kernel, shape.channels));
@@ -146,13 +158,15 @@ int forward(const std::vector<BlockInputs>& blocks, const BlockShape& size, int6
   return kOk;
 }
 
-int backward(const BlockActivations& from, const BlockShape& size, int64_t kernel,
+int backward(const BlockActivations& from, const BlockShape& size, const BlockFilters& filters,
              const BlockGradients& to, int threads, const WinogradKernels& kernels) {
+  const int64_t kernel = filters.kernel;
   const ImageShape shape{size.height, size.width, size.channels};
   const int64_t channels = shape.channels, points = points_of(kernel, channels);
   const Floats weights = transformed(kernels, from.taps1, from.taps2, kernel, channels, threads);
   const float* weights2 = weights.get() + points;
-  const Backward block{kernels, from, to, shape, {weights.get(), kernel}, {weights2, kernel}};
+  const Backward block{kernels,        from, to, shape, {weights.get(), kernel}, {weights2, kernel},
+                       filters.padding};
 
   const bool sums_needed = to.taps1 || to.taps2 || to.bias1 || to.bias2;
   const int64_t groups = sums_needed ? groups_of(size.images, kernel) : size.images;
@@ -197,34 +211,37 @@ const char* instruction_set(int index) {
   return kernels ? kernels->name : nullptr;
 }
 
-int residual_block_forward(const BlockInputs& inputs, const BlockShape& shape, int64_t kernel,
-                           float* hidden, float* output, int threads, int instructions) {
+int residual_block_forward(const BlockInputs& inputs, const BlockShape& shape,
+                           const BlockFilters& filters, float* hidden, float* output, int threads,
+                           int instructions) {
   const WinogradKernels* kernels = winograd_kernels(instructions);
   if (!kernels) return kNoSuchInstructions;
   try {
-    return forward({inputs}, shape, kernel, hidden, output, threads, *kernels);
+    return forward({inputs}, shape, filters, hidden, output, threads, *kernels);
   } catch (const std::bad_alloc&) {
     return kOutOfMemory;
   }
 }
 
 int residual_trunk_forward(const std::vector<BlockInputs>& blocks, const BlockShape& shape,
-                           int64_t kernel, float* output, int threads, int instructions) {
+                           const BlockFilters& filters, float* output, int threads,
+                           int instructions) {
   const WinogradKernels* kernels = winograd_kernels(instructions);
   if (!kernels) return kNoSuchInstructions;
   try {
-    return forward(blocks, shape, kernel, nullptr, output, threads, *kernels);
+    return forward(blocks, shape, filters, nullptr, output, threads, *kernels);
   } catch (const std::bad_alloc&) {
     return kOutOfMemory;
   }
 }
 
-int residual_block_backward(const BlockActivations& from, const BlockShape& shape, int64_t kernel,
-                            const BlockGradients& to, int threads, int instructions) {
+int residual_block_backward(const BlockActivations& from, const BlockShape& shape,
+                            const BlockFilters& filters, const BlockGradients& to, int threads,
+                            int instructions) {
   const WinogradKernels* kernels = winograd_kernels(instructions);
   if (!kernels) return kNoSuchInstructions;
   try {
-    return backward(from, shape, kernel, to, threads, *kernels);
+    return backward(from, shape, filters, to, threads, *kernels);
   } catch (const std::bad_alloc&) {
     return kOutOfMemory;
   }

@@ -10,6 +10,8 @@
 
 #include <cstdint>
 
+#include "../padding.h"
+
 namespace simgan::cpu {
 
 struct ImageShape {
@@ -54,16 +56,21 @@ struct WinogradKernels {
   void (*transform_weights)(const float* taps, int64_t kernel, int64_t part, int64_t channels,
                             float* points);
 
-  // One image, zero padding; `extra` is an image of the same shape.
-  // `out` may be `extra`, but not `in`.
+  // One image; `extra` is an image of the same shape. `out` may be `extra`, but not `in`.
   void (*convolve)(const float* in, const ImageShape& shape, const Weights& weights,
-                   const float* bias, const float* extra, Epilogue epilogue, float* out,
-                   float* workspace);
+                   Padding padding, const float* bias, const float* extra, Epilogue epilogue,
+                   float* out, float* workspace);
+
+  // out += what a convolution of `grad`, zeros around it, gives beyond the border, each value at
+  // the nearest pixel: what the gradient by an image with replicated border has more than one with
+  // zeros. Where `gate` is given and not positive, nothing is added. Filters up to 9x9.
+  void (*add_beyond_border)(const float* grad, const ImageShape& shape, const Weights& weights,
+                            const float* gate, float* out, float* workspace);
 
   // points [parts][36][in][out] += the weight gradient of one image, still at the evaluation
   // points.
   void (*add_weight_gradient)(const float* in, const float* grad, const ImageShape& shape,
-                              int64_t kernel, float* points, float* workspace);
+                              int64_t kernel, Padding padding, float* points, float* workspace);
 
   // One part of taps [kernel][kernel][in][out] = weight gradient from `groups` sums [36][in][out]
   // of that part that lie `stride` apart. A true zero is a zero, not what rounding leaves of it.

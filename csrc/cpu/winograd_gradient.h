@@ -4,7 +4,7 @@
 // The 4x4 gradients of a tile -> points[36 * stride apart][channels].
 void transform_gradients(const float* grad, const ImageShape& shape, int64_t tile, float* points,
                          int64_t stride, float* copy) {
-  const Window window = window_at<4>(grad, shape, corner_of(tile, shape), copy);
+  const Window window = window_at<4>(grad, shape, corner_of(tile, shape), Padding::kZeros, copy);
   for (int64_t c = 0; c < shape.channels; c += kLanes) {
     Vector half[6][4], column[4], out[6];
 #pragma GCC unroll 4
@@ -66,7 +66,7 @@ void add_point(int64_t tiles, const float* left, const float* right, int64_t cha
 }
 
 void add_weight_gradient(const float* in, const float* grad, const ImageShape& shape,
-                         int64_t kernel, float* sums, float* workspace) {
+                         int64_t kernel, Padding padding, float* sums, float* workspace) {
   const int64_t channels = shape.channels;
   const int64_t stride = point_stride(kGradTiles, channels);
   float* left = workspace;
@@ -80,7 +80,7 @@ void add_weight_gradient(const float* in, const float* grad, const ImageShape& s
     }
     for (int64_t index = 0; index < parts_of(kernel); ++index) {
       const Part part = part_of(kernel, index);
-      transform_tiles(in, shape, part, first, count, left, stride, copy);
+      transform_tiles(in, shape, padding, part, first, count, left, stride, copy);
       for (int p = 0; p < kPoints; ++p) {
         if (!part.has_point(p)) continue;
         add_point(count, left + p * stride, right + p * stride, channels,

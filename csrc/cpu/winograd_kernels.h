@@ -43,46 +43,12 @@ inline int64_t tiles_at_once(int64_t kernel) {
   return parts_of(kernel) == 1 ? kTiles : 2 * kTiles;
 }
 
-// A corner of a tile in the image; it may lie outside.
-struct Corner {
-  int64_t y, x;
-};
-
-inline Corner corner_of(int64_t tile, const ImageShape& shape) {
-  const int64_t columns = tiles_over(shape.width);
-  return {tile / columns * 4, tile % columns * 4};
-}
-
-// Where size x size pixels start, and the floats from one row to the next.
-struct Window {
-  const float* start;
-  int64_t row;
-};
-
-// The pixels from `corner` on, in place or, where the image ends, as a copy with zeros.
-template <int Size>
-Window window_at(const float* image, const ImageShape& shape, Corner corner, float* copy) {
-  const int64_t channels = shape.channels, row = shape.width * channels;
-  const bool inside = corner.y >= 0 && corner.x >= 0 && corner.y + Size <= shape.height &&
-                      corner.x + Size <= shape.width;
-  if (inside) return {image + corner.y * row + corner.x * channels, row};
-  const int64_t before = corner.x < 0 ? -corner.x : 0;
-  const int64_t known = least(Size, shape.width - corner.x) - before;  // none if it lies beside
-  for (int i = 0; i < Size; ++i) {
-    const int64_t y = corner.y + i;
-    float* pixels = copy + i * Size * channels;
-    __builtin_memset(pixels, 0, Size * channels * sizeof(float));
-    if (y < 0 || y >= shape.height || known <= 0) continue;
-    __builtin_memcpy(pixels + before * channels, image + y * row + (corner.x + before) * channels,
-                     known * channels * sizeof(float));
-  }
-  return {copy, Size * channels};
-}
+#include "winograd_windows.h"
 
 // The 6x6 pixels from `corner` on -> points[36 * stride apart][channels].
-void transform_pixels(const float* image, const ImageShape& shape, Corner corner, float* points,
-                      int64_t stride, float* copy) {
-  const Window window = window_at<6>(image, shape, corner, copy);
+void transform_pixels(const float* image, const ImageShape& shape, Corner corner, Padding padding,
+                      float* points, int64_t stride, float* copy) {
+  const Window window = window_at<6>(image, shape, corner, padding, copy);
   for (int64_t c = 0; c < shape.channels; c += kLanes) {
     Vector half[6][6], column[6], out[6];
 #pragma GCC unroll 6
@@ -212,19 +178,20 @@ void multiply_point(int64_t tiles, const float* rows, const float* weights, int6
 }
 
 // The pixels that a part of a filter sees in some tiles, at the evaluation points.
-void transform_tiles(const float* image, const ImageShape& shape, const Part& part, int64_t first,
-                     int64_t count, float* points, int64_t stride, float* copy) {
+void transform_tiles(const float* image, const ImageShape& shape, Padding padding, const Part& part,
+                     int64_t first, int64_t count, float* points, int64_t stride, float* copy) {
   const int64_t down = part.rows.offset(), right = part.columns.offset();
   for (int64_t i = 0; i < count; ++i) {
     const Corner corner = corner_of(first + i, shape);
-    transform_pixels(image, shape, {corner.y + down, corner.x + right}, points + i * shape.channels,
-                     stride, copy);
+    transform_pixels(image, shape, {corner.y + down, corner.x + right}, padding,
+                     points + i * shape.channels, stride, copy);
   }
 }
 
 template <Epilogue kEpilogue>
 void convolve_with(const float* in, const ImageShape& shape, const Weights& weights,
-                   const float* bias, const float* extra, float* out, float* workspace) {
+                   Padding padding, const float* bias, const float* extra, float* out,
+                   float* workspace) {
   const int64_t channels = shape.channels, square = channels * channels;
   const int64_t parts = parts_of(weights.kernel), at_once = tiles_at_once(weights.kernel);
   const int64_t stride = point_stride(at_once, channels);
@@ -240,7 +207,7 @@ void convolve_with(const float* in, const ImageShape& shape, const Weights& weig
     if (parts > 1) __builtin_memset(products, 0, kPoints * stride * sizeof(float));
     for (int64_t index = 0; index < parts; ++index) {
       const Part part = part_of(weights.kernel, index);
-      transform_tiles(in, shape, part, first, count, points, stride, copy);
+      transform_tiles(in, shape, padding, part, first, count, points, stride, copy);
       for (int p = 0; p < kPoints; ++p) {
         if (!part.has_point(p)) continue;
         multiply_or_add(count, points + p * stride, weights.points + (index * kPoints + p) * square,
@@ -253,20 +220,25 @@ void convolve_with(const float* in, const ImageShape& shape, const Weights& weig
   }
 }
 
-void convolve(const float* in, const ImageShape& shape, const Weights& weights, const float* bias,
-              const float* extra, Epilogue epilogue, float* out, float* workspace) {
+void convolve(const float* in, const ImageShape& shape, const Weights& weights, Padding padding,
+              const float* bias, const float* extra, Epilogue epilogue, float* out,
+              float* workspace) {
+  const auto run = [&](auto convolve_as) {
+    convolve_as(in, shape, weights, padding, bias, extra, out, workspace);
+  };
   switch (epilogue) {
     case Epilogue::kBiasRelu:
-      return convolve_with<Epilogue::kBiasRelu>(in, shape, weights, bias, extra, out, workspace);
+      return run(convolve_with<Epilogue::kBiasRelu>);
     case Epilogue::kBiasAddRelu:
-      return convolve_with<Epilogue::kBiasAddRelu>(in, shape, weights, bias, extra, out, workspace);
+      return run(convolve_with<Epilogue::kBiasAddRelu>);
     case Epilogue::kMask:
-      return convolve_with<Epilogue::kMask>(in, shape, weights, bias, extra, out, workspace);
+      return run(convolve_with<Epilogue::kMask>);
     case Epilogue::kAdd:
-      return convolve_with<Epilogue::kAdd>(in, shape, weights, bias, extra, out, workspace);
+      return run(convolve_with<Epilogue::kAdd>);
   }
 }
 
+#include "winograd_border.h"
 #include "winograd_gradient.h"
 
 }  // namespace
@@ -275,9 +247,15 @@ void convolve(const float* in, const ImageShape& shape, const Weights& weights, 
 #define SIMGAN_TEXT_OF(name) #name
 #define SIMGAN_TEXT(name) SIMGAN_TEXT_OF(name)
 const WinogradKernels SIMGAN_ISA_TABLE = {
-    SIMGAN_TEXT(SIMGAN_ISA), SIMGAN_ISA::workspace,           SIMGAN_ISA::transform_weights,
-    SIMGAN_ISA::convolve,    SIMGAN_ISA::add_weight_gradient, SIMGAN_ISA::finish_weight_gradient,
-    SIMGAN_ISA::mask,        SIMGAN_ISA::add_pixels,
+    SIMGAN_TEXT(SIMGAN_ISA),
+    SIMGAN_ISA::workspace,
+    SIMGAN_ISA::transform_weights,
+    SIMGAN_ISA::convolve,
+    SIMGAN_ISA::add_beyond_border,
+    SIMGAN_ISA::add_weight_gradient,
+    SIMGAN_ISA::finish_weight_gradient,
+    SIMGAN_ISA::mask,
+    SIMGAN_ISA::add_pixels,
 };
 
 }  // namespace simgan::cpu

@@ -11,6 +11,7 @@ from torch import Tensor
 from simgan.kernels.layout import memory_format
 from simgan.kernels.native import launchers
 from simgan.kernels.residual_block.maps import aligned, aligned_last, filled, sizes, to_fill
+from simgan.kernels.residual_block.padding import ZEROS
 
 _TYPES = {torch.bfloat16: 0, torch.float16: 1}  # ElementType of csrc/launchers.h
 
@@ -22,11 +23,13 @@ def forward(
     weight2: Tensor,
     bias2: Tensor,
     keep_hidden: bool = True,
+    padding: str = ZEROS,
 ) -> tuple[Tensor, Tensor]:
     """The block's output and its hidden map (after the first relu), both [N, C, H, W].
 
     Without `keep_hidden` the hidden map never leaves the chip; an empty tensor takes its place.
     """
+    assert padding == ZEROS, "see block_limits"
     layout = memory_format(x, weight1)
     output = torch.empty_like(x, memory_format=layout)
     hidden = torch.empty_like(x, memory_format=layout) if keep_hidden else x.new_empty(0)
@@ -55,8 +58,10 @@ def backward(
     weight1: Tensor,
     weight2: Tensor,
     needs: list[bool],
+    padding: str = ZEROS,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Gradients by x, weight1, bias1, weight2, bias2; an empty tensor where `needs` is False."""
+    assert padding == ZEROS, "see block_limits"
     need_x, *need_first = needs[:3]
     need_second = needs[3:]
     gradients = [x.new_empty(0) for _ in needs]

@@ -8,6 +8,7 @@ from torch import Tensor
 from simgan.kernels.layout import memory_format
 from simgan.kernels.native import launchers
 from simgan.kernels.residual_block.maps import filled, sizes, to_fill
+from simgan.kernels.residual_block.padding import PADDINGS, ZEROS
 
 _INSTRUCTIONS = 0  # place in launchers().instruction_sets(), best first
 
@@ -19,6 +20,7 @@ def forward(
     weight2: Tensor,
     bias2: Tensor,
     keep_hidden: bool = True,
+    padding: str = ZEROS,
 ) -> tuple[Tensor, Tensor]:
     """The block's output and its hidden map (after the first relu), both [N, C, H, W].
 
@@ -32,7 +34,7 @@ def forward(
     launchers().residual_block_forward_cpu(
         [tensor.data_ptr() for tensor in inputs],
         sizes(x),
-        weight1.shape[-1],
+        _filters(weight1, padding),
         hidden_last.data_ptr(),
         output_last.data_ptr(),
         torch.get_num_threads(),
@@ -41,7 +43,7 @@ def forward(
     return filled(output, output_last), filled(hidden, hidden_last)
 
 
-def forward_chain(x: Tensor, parameters: Sequence[Tensor]) -> Tensor:
+def forward_chain(x: Tensor, parameters: Sequence[Tensor], padding: str = ZEROS) -> Tensor:
     """Blocks in turn, without what a backward pass would need: [N, C, H, W], as `forward`.
 
     Args:
@@ -55,7 +57,7 @@ def forward_chain(x: Tensor, parameters: Sequence[Tensor]) -> Tensor:
         x_last.data_ptr(),
         [addresses[start : start + 4] for start in range(0, len(addresses), 4)],
         sizes(x),
-        parameters[0].shape[-1],
+        _filters(parameters[0], padding),
         output_last.data_ptr(),
         torch.get_num_threads(),
         _INSTRUCTIONS,
@@ -71,6 +73,7 @@ def backward(
     weight1: Tensor,
     weight2: Tensor,
     needs: list[bool],
+    padding: str = ZEROS,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Gradients by x, weight1, bias1, weight2, bias2; an empty tensor where `needs` is False."""
     activations = (
@@ -94,7 +97,7 @@ def backward(
     launchers().residual_block_backward_cpu(
         [tensor.data_ptr() for tensor in activations],
         sizes(x),
-        weight1.shape[-1],
+        _filters(weight1, padding),
         [tensor.data_ptr() for tensor in memory],
         torch.get_num_threads(),
         _INSTRUCTIONS,
@@ -104,6 +107,11 @@ def backward(
             results[place].copy_(memory[place].permute(3, 2, 0, 1))
     grad_x = filled(results[0], memory[0])
     return grad_x, results[1], results[2], results[3], results[4]
+
+
+def _filters(weight: Tensor, padding: str) -> list[int]:
+    """The members of BlockFilters in csrc/launchers.h."""
+    return [weight.shape[-1], PADDINGS.index(padding)]
 
 
 def _last(maps: Tensor) -> Tensor:

@@ -13,17 +13,12 @@ from simgan.kernels.arguments import (
     check_same_dtype,
     check_type,
 )
-from simgan.kernels.dispatch import CPP, CUDA, HOPPER, TRITON, resolve_backend
+from simgan.kernels.dispatch import CPP, CUDA, HOPPER, TRITON
 from simgan.kernels.layout import memory_format
 from simgan.kernels.residual_block import reference
+from simgan.kernels.residual_block.choice import backend_of_blocks
 from simgan.kernels.residual_block.hopper import run_hopper
-
-_TRITON_CHANNELS = (16, 32, 64)  # a tile holds all channels, a power of two
-_CPP_CHANNELS = 16  # the longest vector
-_CPP_KERNELS = (3, 5, 7, 9)  # whose error is measured; wider ones could be cut into parts as well
-_CUDA_CHANNELS = (16, 32, 48, 64)  # a warp's registers hold the sums of all
-_HOPPER_CHANNELS = 64  # a warpgroup's registers hold all filters of a convolution
-_HOPPER_COLUMNS = 110  # a chunk and the rows around it lie in shared memory
+from simgan.kernels.residual_block.padding import ZEROS, Padding, check_padding
 
 
 def residual_block(
@@ -33,14 +28,15 @@ def residual_block(
     weight2: Tensor,
     bias2: Tensor,
     *,
+    padding: Padding = ZEROS,
     backend: str | None = None,
 ) -> Tensor:
-    """One residual block of the refiner: relu(conv(relu(conv(x))) + x), stride 1, zero padding.
+    """One residual block of the refiner: relu(conv(relu(conv(x))) + x), stride 1, size kept.
 
     Replaces these plain steps:
-        1. convolution with weight1, "same" zero padding, plus bias1
+        1. padding by k // 2 pixels, convolution with weight1, plus bias1
         2. relu
-        3. convolution with weight2, "same" zero padding, plus bias2
+        3. padding by k // 2 pixels, convolution with weight2, plus bias2
         4. plus x
         5. relu
 
@@ -52,6 +48,8 @@ def residual_block(
         bias1: [C].
         weight2: [C, C, k, k].
         bias2: [C].
+        padding: what both convolutions see beyond the border of their input: "zeros", or
+            "replicate" for the nearest pixel.
         backend: name of an implementation; None takes SIMGAN_BACKEND or the best available.
 
     Returns:
@@ -63,13 +61,14 @@ def residual_block(
         ValueError: an argument does not fit, or the asked backend cannot run here.
     """
     arguments = check_block(x, weight1, bias1, weight2, bias2)
-    refused = block_limits(x.shape[1], weight1.shape[-1], x.shape[3])
-    chosen = resolve_backend("residual_block", backend, arguments[0], limits=refused)
+    check_padding(padding)
+    channels, kernel, columns = x.shape[1], weight1.shape[-1], x.shape[3]
+    chosen = backend_of_blocks(arguments[0], channels, kernel, backend, columns, padding=padding)
     if chosen == HOPPER:
         return run_hopper(arguments[0], arguments[1:])
     differentiated = any(value.requires_grad for value in arguments)
     keep_hidden = differentiated and torch.is_grad_enabled()
-    output: Tensor = _forward(*arguments, chosen, keep_hidden)[0]
+    output: Tensor = _forward(*arguments, chosen, keep_hidden, padding)[0]
     return output
 
 
@@ -122,60 +121,6 @@ def _check_shapes(arguments: dict[str, Tensor]) -> None:
             raise ValueError(f"{name} must be [C] with C = {channels} channels of x, got {shape}")
 
 
-def block_limits(channels: int, kernel: int, columns: int = 1) -> dict[str, str]:
-    """Backends that cannot take blocks of this width and filter size, with the reason.
-
-    `columns` is the width of the maps, where it is known.
-    """
-    found = {}
-    if channels not in _TRITON_CHANNELS:
-        found[TRITON] = f"it takes {_TRITON_CHANNELS} channels, got {channels}"
-    if channels % _CPP_CHANNELS:
-        found[CPP] = f"it takes multiples of {_CPP_CHANNELS} channels, got {channels}"
-    if channels not in _CUDA_CHANNELS:
-        found[CUDA] = f"it takes {_CUDA_CHANNELS} channels, got {channels}"
-    if channels != _HOPPER_CHANNELS:
-        found[HOPPER] = f"it takes {_HOPPER_CHANNELS} channels, got {channels}"
-    elif columns > _HOPPER_COLUMNS:
-        found[HOPPER] = f"it takes maps up to {_HOPPER_COLUMNS} wide, got {columns}"
-    if kernel not in _CPP_KERNELS:
-        found[CPP] = f"it takes kernels of side {_CPP_KERNELS}, got {kernel}x{kernel}"
-    if kernel != 3:
-        found[CUDA] = found[HOPPER] = f"it takes 3x3 kernels, got {kernel}x{kernel}"
-    return found
-
-
-def calculates_in_channels_last(
-    x: Tensor, channels: int, kernel: int, backend: str | None = None
-) -> bool:
-    """Whether `residual_block` lays its maps out anew unless they are channels_last.
-
-    One conversion in front of a chain of blocks then saves several in every block.
-
-    Args:
-        x: a tensor of the dtype and on the device of the maps.
-        channels, kernel: of the blocks.
-        backend: as asked of `residual_block`.
-    """
-    chosen = backend_of_blocks(x, channels, kernel, backend)
-    return chosen in (CPP, TRITON, CUDA, HOPPER)
-
-
-def backend_of_blocks(
-    x: Tensor, channels: int, kernel: int, backend: str | None = None, columns: int = 1
-) -> str:
-    """The backend that `residual_block` takes for such maps; arguments as above.
-
-    Raises:
-        ValueError: the asked backend cannot run here.
-    """
-    device_type = x.device.type
-    if torch.is_autocast_enabled(device_type):
-        x = x.new_empty(0, dtype=torch.get_autocast_dtype(device_type))
-    refused = block_limits(channels, kernel, columns)
-    return resolve_backend("residual_block", backend, x, limits=refused)
-
-
 def _implementation(backend: str) -> ModuleType:
     if backend == TRITON:
         return importlib.import_module("simgan.kernels.residual_block.triton_kernel")
@@ -195,9 +140,10 @@ def _forward(
     bias2: Tensor,
     backend: str,
     keep_hidden: bool = True,
+    padding: str = ZEROS,
 ) -> tuple[Tensor, Tensor]:
     forward = _implementation(backend).forward
-    output, hidden = forward(x, weight1, bias1, weight2, bias2, keep_hidden)
+    output, hidden = forward(x, weight1, bias1, weight2, bias2, keep_hidden, padding)
     return output, hidden
 
 
@@ -210,6 +156,7 @@ def _(
     bias2: Tensor,
     backend: str,
     keep_hidden: bool = True,
+    padding: str = ZEROS,
 ) -> tuple[Tensor, Tensor]:
     layout = memory_format(x, weight1)
     return (
@@ -228,9 +175,10 @@ def _backward(
     weight2: Tensor,
     needs: list[bool],
     backend: str,
+    padding: str = ZEROS,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     gradients: tuple[Tensor, Tensor, Tensor, Tensor, Tensor] = _implementation(backend).backward(
-        grad, x, hidden, output, weight1, weight2, needs
+        grad, x, hidden, output, weight1, weight2, needs, padding
     )
     return gradients
 
@@ -245,6 +193,7 @@ def _(
     weight2: Tensor,
     needs: list[bool],
     backend: str,
+    padding: str = ZEROS,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     full = (
         torch.empty_like(x, memory_format=memory_format(x, weight1)),
@@ -260,7 +209,7 @@ def _(
 
 
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
-    x, weight1, _, weight2, _, ctx.backend, _ = inputs
+    x, weight1, _, weight2, _, ctx.backend, _, ctx.padding = inputs
     result, hidden = output
     ctx.mark_non_differentiable(hidden)
     ctx.set_materialize_grads(False)
@@ -269,13 +218,14 @@ def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tens
 
 def _autograd(ctx: Any, grad: Tensor | None, _: Tensor | None) -> tuple[Tensor | None, ...]:
     if grad is None:
-        return (None,) * 7
+        return (None,) * 8
     x, hidden, output, weight1, weight2 = ctx.saved_tensors
     assert hidden.shape == x.shape, "the hidden map was not kept"
     needs = list(ctx.needs_input_grad[:5])
-    gradients = _backward(grad, x, hidden, output, weight1, weight2, needs, ctx.backend)
+    saved = (x, hidden, output, weight1, weight2)
+    gradients = _backward(grad, *saved, needs, ctx.backend, ctx.padding)
     kept = (gradient if needed else None for gradient, needed in zip(gradients, needs, strict=True))
-    return (*kept, None, None)
+    return (*kept, None, None, None)
 
 
 _forward.register_autograd(_autograd, setup_context=_setup_context)

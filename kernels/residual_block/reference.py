@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from simgan.kernels.layout import memory_format
+from simgan.kernels.residual_block.padding import ZEROS, convolve, fold_border
 
 
 def forward(
@@ -14,15 +15,15 @@ def forward(
     weight2: Tensor,
     bias2: Tensor,
     keep_hidden: bool = True,
+    padding: str = ZEROS,
 ) -> tuple[Tensor, Tensor]:
     """The block's output and its hidden map (after the first relu), both [N, C, H, W].
 
     Without `keep_hidden` an empty tensor takes the place of the hidden map.
     """
     layout = memory_format(x, weight1)
-    padding = weight1.shape[-1] // 2
-    hidden = F.conv2d(x, weight1, bias1, padding=padding).relu_()
-    output = F.conv2d(hidden, weight2, bias2, padding=padding).add_(x).relu_()
+    hidden = convolve(x, weight1, bias1, padding).relu_()
+    output = convolve(hidden, weight2, bias2, padding).add_(x).relu_()
     output = output.contiguous(memory_format=layout)
     return output, hidden.contiguous(memory_format=layout) if keep_hidden else x.new_empty(0)
 
@@ -35,6 +36,7 @@ def backward(
     weight1: Tensor,
     weight2: Tensor,
     needs: list[bool],
+    padding: str = ZEROS,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Gradients by x, weight1, bias1, weight2, bias2; an empty tensor where `needs` is False."""
     layout = memory_format(x, weight1)
@@ -43,13 +45,13 @@ def backward(
     skip = torch.ops.aten.threshold_backward(grad, output, 0).contiguous(memory_format=layout)
     need_hidden = need_x or need_weight1 or need_bias1
     grad_hidden, grad_weight2, grad_bias2 = _convolution_backward(
-        skip, hidden, weight2, [need_hidden, need_weight2, need_bias2]
+        skip, hidden, weight2, [need_hidden, need_weight2, need_bias2], padding
     )
     grad_x = grad_weight1 = grad_bias1 = None
     if grad_hidden is not None:
         torch.ops.aten.threshold_backward.grad_input(grad_hidden, hidden, 0, grad_input=grad_hidden)
         grad_x, grad_weight1, grad_bias1 = _convolution_backward(
-            grad_hidden, x, weight1, [need_x, need_weight1, need_bias1]
+            grad_hidden, x, weight1, [need_x, need_weight1, need_bias1], padding
         )
     if grad_x is not None:
         grad_x = grad_x.add_(skip).contiguous(memory_format=layout)
@@ -63,15 +65,19 @@ def backward(
 
 
 def _convolution_backward(
-    grad: Tensor, x: Tensor, weight: Tensor, mask: list[bool]
+    grad: Tensor, x: Tensor, weight: Tensor, mask: list[bool], padding: str
 ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-    padding = [weight.shape[-1] // 2] * 2
-    gradients: tuple[Tensor | None, Tensor | None, Tensor | None] = (
-        torch.ops.aten.convolution_backward(
-            grad, x, weight, [weight.shape[0]], [1, 1], padding, [1, 1], False, [0, 0], 1, mask
-        )
+    border = weight.shape[-1] // 2
+    replicated = padding != ZEROS and border > 0
+    if replicated:
+        x = F.pad(x, (border,) * 4, mode="replicate")
+    zeros = [0 if replicated else border] * 2
+    grad_x, grad_weight, grad_bias = torch.ops.aten.convolution_backward(
+        grad, x, weight, [weight.shape[0]], [1, 1], zeros, [1, 1], False, [0, 0], 1, mask
     )
-    return gradients
+    if replicated and grad_x is not None:
+        grad_x = fold_border(grad_x, border)
+    return grad_x, grad_weight, grad_bias
 
 
 def _like(grad: Tensor, weight: Tensor) -> Tensor:

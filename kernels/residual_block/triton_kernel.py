@@ -6,11 +6,13 @@ launches stay at 4 warps.
 """
 
 import torch
+import torch.nn.functional as F
 import triton
 import triton.language as tl
 from torch import Tensor
 
 from simgan.kernels.layout import memory_format
+from simgan.kernels.residual_block.padding import REPLICATE, ZEROS, fold_border
 
 _WARPS = 4
 _SPLITS = 64  # of the sum over pixels in the weight gradient
@@ -24,6 +26,24 @@ def _places(start, i_pixel, pixels, height, width):
     """
     in_image = (start % (height * width)).to(tl.int32) + i_pixel
     return in_image // width % height, in_image % width, i_pixel < pixels - start
+
+
+@triton.jit
+def _seen(i_row, i_column, exists, dy, dx, height, width, NEAREST: tl.constexpr):
+    """How many pixels further the one under a tap lies, and whether it is there.
+
+    Beyond the border there is the nearest pixel if NEAREST, else none.
+    """
+    row, column = i_row + dy, i_column + dx
+    if NEAREST:
+        row = tl.minimum(tl.maximum(row, 0), height - 1)
+        column = tl.minimum(tl.maximum(column, 0), width - 1)
+        further = (row - i_row) * width + column - i_column
+        inside = exists
+    else:
+        further = dy * width + dx
+        inside = (row >= 0) & (row < height) & exists & (column >= 0) & (column < width)
+    return further, inside
 
 
 @triton.jit
@@ -41,6 +61,7 @@ def residual_block_conv_kernel(
     ADD: tl.constexpr,
     KEEP: tl.constexpr,
     RELU: tl.constexpr,
+    NEAREST: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
     """y = [relu](conv(x) + bias [+ extra] [where extra > 0])."""
@@ -53,9 +74,8 @@ def residual_block_conv_kernel(
     for tap in tl.range(0, K * K, num_stages=3):
         dy = tap // K - K // 2
         dx = tap % K - K // 2
-        inside = (i_row + dy >= 0) & (i_row + dy < height) & exists
-        inside = inside & (i_column + dx >= 0) & (i_column + dx < width)
-        p_x = x_ptr + (i_pixel + dy * width + dx)[:, None] * C + i_channel[None, :]
+        further, inside = _seen(i_row, i_column, exists, dy, dx, height, width, NEAREST)
+        p_x = x_ptr + (i_pixel + further)[:, None] * C + i_channel[None, :]
         b_x = tl.load(p_x, mask=inside[:, None], other=0.0)
         p_weight = weight_ptr + tap * C * C + i_channel[:, None] * C + i_channel[None, :]
         total = tl.dot(b_x, tl.load(p_weight), total, input_precision="ieee")
@@ -83,6 +103,7 @@ def residual_block_weight_kernel(
     span,
     C: tl.constexpr,
     K: tl.constexpr,
+    NEAREST: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
     """partials[split, tap] = x shifted by the tap, transposed, times grad, over `span` pixels."""
@@ -96,9 +117,8 @@ def residual_block_weight_kernel(
     total = tl.zeros((C, C), tl.float32)
     for step in tl.range(0, span, BLOCK, num_stages=3):
         i_row, i_column, exists = _places(start, step + i_pixel, pixels, height, width)
-        inside = (i_row + dy >= 0) & (i_row + dy < height) & exists
-        inside = inside & (i_column + dx >= 0) & (i_column + dx < width)
-        p_x = x_ptr + (i_pixel + dy * width + dx)[:, None] * C + i_channel[None, :]
+        further, inside = _seen(i_row, i_column, exists, dy, dx, height, width, NEAREST)
+        p_x = x_ptr + (i_pixel + further)[:, None] * C + i_channel[None, :]
         b_x = tl.load(p_x, mask=inside[:, None], other=0.0)
         p_grad = grad_ptr + i_pixel[:, None] * C + i_channel[None, :]
         b_grad = tl.load(p_grad, mask=exists[:, None], other=0.0)
@@ -117,6 +137,7 @@ def forward(
     weight2: Tensor,
     bias2: Tensor,
     keep_hidden: bool = True,
+    padding: str = ZEROS,
 ) -> tuple[Tensor, Tensor]:
     """The block's output and its hidden map (after the first relu), both [N, C, H, W].
 
@@ -124,8 +145,11 @@ def forward(
     """
     layout = memory_format(x, weight1)
     x_last = _last(x)
-    hidden = _convolve(x_last, _taps(weight1), bias1, RELU=True)
-    output = _convolve(hidden, _taps(weight2), bias2, extra=x_last, ADD=True, RELU=True)
+    nearest = padding == REPLICATE
+    hidden = _convolve(x_last, _taps(weight1), bias1, RELU=True, NEAREST=nearest)
+    output = _convolve(
+        hidden, _taps(weight2), bias2, extra=x_last, ADD=True, RELU=True, NEAREST=nearest
+    )
     return _first(output, layout), _first(hidden, layout) if keep_hidden else x.new_empty(0)
 
 
@@ -137,29 +161,26 @@ def backward(
     weight1: Tensor,
     weight2: Tensor,
     needs: list[bool],
+    padding: str = ZEROS,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Gradients by x, weight1, bias1, weight2, bias2; an empty tensor where `needs` is False."""
     need_x, need_weight1, need_bias1, need_weight2, need_bias2 = needs
-    no_bias = torch.zeros(x.shape[1], dtype=torch.float32, device=x.device)
+    nearest = padding == REPLICATE
     gradients = [x.new_empty(0) for _ in needs]
     skip = _last(torch.ops.aten.threshold_backward(grad, output, 0))
     hidden_last = _last(hidden)
     if need_weight2:
-        gradients[3] = _weight_gradient(hidden_last, skip, weight2)
+        gradients[3] = _weight_gradient(hidden_last, skip, weight2, nearest)
     if need_bias2:
         gradients[4] = skip.sum((0, 1, 2))
     if need_x or need_weight1 or need_bias1:
-        grad_hidden = _convolve(
-            skip, _taps(weight2, transposed=True), no_bias, extra=hidden_last, KEEP=True
-        )
+        grad_hidden = _by_image(skip, weight2, hidden_last, nearest, KEEP=True)
         if need_weight1:
-            gradients[1] = _weight_gradient(_last(x), grad_hidden, weight1)
+            gradients[1] = _weight_gradient(_last(x), grad_hidden, weight1, nearest)
         if need_bias1:
             gradients[2] = grad_hidden.sum((0, 1, 2))
         if need_x:
-            grad_x = _convolve(
-                grad_hidden, _taps(weight1, transposed=True), no_bias, extra=skip, ADD=True
-            )
+            grad_x = _by_image(grad_hidden, weight1, skip, nearest, ADD=True)
             gradients[0] = _first(grad_x, memory_format(x, weight1))
     grad_x, grad_weight1, grad_bias1, grad_weight2, grad_bias2 = gradients
     return grad_x, grad_weight1, grad_bias1, grad_weight2, grad_bias2
@@ -183,6 +204,26 @@ def _taps(weight: Tensor, *, transposed: bool = False) -> Tensor:
     return weight.permute(2, 3, 1, 0).reshape(-1, channels, channels).contiguous()
 
 
+def _by_image(
+    grad: Tensor,
+    weight: Tensor,
+    extra: Tensor,
+    nearest: bool,
+    *,
+    ADD: bool = False,
+    KEEP: bool = False,
+) -> Tensor:
+    """The gradient of a convolution by its image, plus `extra` or where `extra` is positive."""
+    taps = _taps(weight, transposed=True)
+    no_bias = torch.zeros(weight.shape[0], dtype=torch.float32, device=weight.device)
+    if not nearest:
+        return _convolve(grad, taps, no_bias, extra=extra, ADD=ADD, KEEP=KEEP)
+    border = weight.shape[-1] // 2
+    around = _convolve(F.pad(grad, (0, 0, *[border] * 4)), taps, no_bias)
+    folded = fold_border(around, border, (1, 2)).contiguous()
+    return folded.add_(extra) if ADD else torch.ops.aten.threshold_backward(folded, extra, 0)
+
+
 def _convolve(
     x: Tensor,
     taps: Tensor,
@@ -192,6 +233,7 @@ def _convolve(
     ADD: bool = False,
     KEEP: bool = False,
     RELU: bool = False,
+    NEAREST: bool = False,
 ) -> Tensor:
     images, height, width, channels = x.shape
     pixels = images * height * width
@@ -204,13 +246,14 @@ def _convolve(
         ADD=ADD,
         KEEP=KEEP,
         RELU=RELU,
+        NEAREST=NEAREST,
         BLOCK=block,
         num_warps=_WARPS,
     )
     return y
 
 
-def _weight_gradient(x: Tensor, grad: Tensor, weight: Tensor) -> Tensor:
+def _weight_gradient(x: Tensor, grad: Tensor, weight: Tensor, nearest: bool) -> Tensor:
     images, height, width, channels = x.shape
     pixels = images * height * width
     size = weight.shape[-1]
@@ -224,6 +267,7 @@ def _weight_gradient(x: Tensor, grad: Tensor, weight: Tensor) -> Tensor:
         *(x, grad, partials, pixels, height, width, span),
         C=channels,
         K=size,
+        NEAREST=nearest,
         BLOCK=block,
         num_warps=_WARPS,
     )

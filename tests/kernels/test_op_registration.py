@@ -28,7 +28,8 @@ def forward_arguments(case: OpCase, inputs: list[torch.Tensor], backend: str) ->
     extra: tuple[Any, ...] = (1,) if case.op == "patch_cross_entropy" else ()
     if case.op == "refiner_loss":
         extra = (inputs[1].detach().flip(0), 0.3, [tensor.requires_grad for tensor in inputs])
-    return (*inputs, *extra, backend)
+    last = (True, case.padding) if case.op == "residual_block" else ()
+    return (*inputs, *extra, backend, *last)
 
 
 def backward_arguments(
@@ -37,11 +38,11 @@ def backward_arguments(
     inputs = [tensor.detach() for tensor in inputs]
     if case.op == "residual_block":
         x, weight1, _, weight2, _ = inputs
-        output, hidden = OPS.residual_block(*inputs, backend)
+        output, hidden = OPS.residual_block(*inputs, backend, padding=case.padding)
         subsets = [[True] * 5, [True] + [False] * 4, [False] + [True] * 4]
         for needs in subsets if backend in ("reference", "cpp", "cuda") else subsets[:1]:
             grad = torch.randn_like(output)
-            yield grad, x, hidden, output, weight1, weight2, needs, backend
+            yield grad, x, hidden, output, weight1, weight2, needs, backend, case.padding
     elif case.op == "refiner_loss":
         logits, refined = inputs
         for needs in ([True, True], [True, False], [False, True]):

@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 import torch
-from op_cases import DEVICE
+from op_cases import DEVICE, plain_block
 from torch import Tensor
 
 from simgan.kernels import residual_block
+from simgan.kernels.residual_block import Padding
+from simgan.kernels.residual_block.padding import PADDINGS
 
 
 def block_inputs(dtype: torch.dtype = torch.float32, channels: int = 3) -> list[Tensor]:
@@ -22,8 +24,8 @@ def block_inputs(dtype: torch.dtype = torch.float32, channels: int = 3) -> list[
     return [tensor.to(DEVICE, dtype) for tensor in tensors]
 
 
-def convolution_by_hand(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """One output element at a time; pixels outside the image are 0."""
+def convolution_by_hand(x: Tensor, weight: Tensor, bias: Tensor, padding: Padding) -> Tensor:
+    """One output element at a time; pixels outside the image are 0 or the nearest inside."""
     images, _, height, width = x.shape
     result = torch.zeros_like(x)
     for n in range(images):
@@ -34,17 +36,20 @@ def convolution_by_hand(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
                     for dy in range(3):
                         for dx in range(3):
                             y, z = i + dy - 1, j + dx - 1
+                            if padding == "replicate":
+                                y, z = min(max(y, 0), height - 1), min(max(z, 0), width - 1)
                             if 0 <= y < height and 0 <= z < width:
                                 total += (x[n, :, y, z] * weight[k, :, dy, dx]).sum()
                     result[n, k, i, j] = total
     return result
 
 
-def test_reference_equals_the_definition_written_by_hand() -> None:
+@pytest.mark.parametrize("padding", PADDINGS)
+def test_reference_equals_the_definition_written_by_hand(padding: Padding) -> None:
     x, weight1, bias1, weight2, bias2 = block_inputs(torch.float64)
-    hidden = convolution_by_hand(x, weight1, bias1).clamp(min=0)
-    expected = (convolution_by_hand(hidden, weight2, bias2) + x).clamp(min=0)
-    ours = residual_block(x, weight1, bias1, weight2, bias2, backend="reference")
+    hidden = convolution_by_hand(x, weight1, bias1, padding).clamp(min=0)
+    expected = (convolution_by_hand(hidden, weight2, bias2, padding) + x).clamp(min=0)
+    ours = residual_block(x, weight1, bias1, weight2, bias2, padding=padding, backend="reference")
     torch.testing.assert_close(ours, expected, rtol=1e-12, atol=1e-12)
     assert (ours == 0).any() and (ours > 0).any()
 
@@ -56,19 +61,20 @@ def test_the_inputs_stay_as_they_are() -> None:
     assert all(torch.equal(one, other) for one, other in zip(inputs, before, strict=True))
 
 
+@pytest.mark.parametrize("padding", PADDINGS)
 @pytest.mark.parametrize(
     "asked", [(0,), (1,), (2,), (3,), (4,), (1, 2, 3, 4), (0, 3), (0, 1, 2, 3, 4)]
 )
-def test_each_subset_of_gradients_equals_plain_torch(asked: tuple[int, ...]) -> None:
+def test_each_subset_of_gradients_equals_plain_torch(
+    asked: tuple[int, ...], padding: Padding
+) -> None:
     inputs = block_inputs(torch.float64)
     for index in asked:
         inputs[index].requires_grad_()
-    x, weight1, bias1, weight2, bias2 = inputs
-    hidden = torch.conv2d(x, weight1, bias1, padding=1).relu()
-    plain = (torch.conv2d(hidden, weight2, bias2, padding=1) + x).relu()
     wanted = [inputs[index] for index in asked]
-    expected = torch.autograd.grad(plain.square().sum(), wanted)
-    ours = torch.autograd.grad(residual_block(*inputs).square().sum(), wanted)
+    expected = torch.autograd.grad(plain_block(inputs, padding).square().sum(), wanted)
+    result = residual_block(*inputs, padding=padding)
+    ours = torch.autograd.grad(result.square().sum(), wanted)
     for one, other in zip(ours, expected, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
 

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from simgan.kernels import residual_block
 from simgan.kernels.native import native
-from simgan.kernels.residual_block import native_kernel, reference
+from simgan.kernels.residual_block import Padding, native_kernel, reference
+from simgan.kernels.residual_block.padding import PADDINGS
 
 if "cpp" not in runs_on("residual_block"):
     pytest.skip("the native kernels need a CPU and a built module", allow_module_level=True)
@@ -71,13 +72,15 @@ def largest_error(result: Tensor, truth: Tensor) -> float:
 
 
 @pytest.mark.usefixtures("poisoned_memory", "instructions")
+@pytest.mark.parametrize("padding", PADDINGS)
 @pytest.mark.parametrize(("images", "height", "width", "channels", "kernel"), SIZES)
 def test_the_value_is_near_float64_at_every_size(
-    images: int, height: int, width: int, channels: int, kernel: int
+    images: int, height: int, width: int, channels: int, kernel: int, padding: Padding
 ) -> None:
     inputs = block_inputs(images, height, width, channels, kernel)
-    truth, true_hidden = reference.forward(*(tensor.double() for tensor in inputs))
-    output, hidden = native_kernel.forward(*inputs)
+    exact = (tensor.double() for tensor in inputs)
+    truth, true_hidden = reference.forward(*exact, padding=padding)
+    output, hidden = native_kernel.forward(*inputs, padding=padding)
     # Measured for 3x3, 5x5, 7x7 and 9x9: at most 1.7e-6, 3.8e-6, 2.8e-6 and 3.6e-6; plain torch up
     # to 4.6e-7, 5.7e-7, 5.7e-7 and 8.3e-7.
     assert largest_error(output, truth) < TOLERANCES[kernel]
@@ -85,16 +88,17 @@ def test_the_value_is_near_float64_at_every_size(
 
 
 @pytest.mark.usefixtures("poisoned_memory", "instructions")
+@pytest.mark.parametrize("padding", PADDINGS)
 @pytest.mark.parametrize(("images", "height", "width", "channels", "kernel"), SIZES)
 def test_the_gradients_are_near_float64_at_every_size(
-    images: int, height: int, width: int, channels: int, kernel: int
+    images: int, height: int, width: int, channels: int, kernel: int, padding: Padding
 ) -> None:
     x, weight1, bias1, weight2, bias2 = block_inputs(images, height, width, channels, kernel)
     # Both get one hidden and one output map: where a relu's input is near 0, rounding decides.
-    output, hidden = reference.forward(x, weight1, bias1, weight2, bias2)
+    output, hidden = reference.forward(x, weight1, bias1, weight2, bias2, padding=padding)
     arguments = (torch.randn_like(x), x, hidden, output, weight1, weight2)
-    truth = reference.backward(*(tensor.double() for tensor in arguments), ALL)
-    ours = native_kernel.backward(*arguments, ALL)
+    truth = reference.backward(*(tensor.double() for tensor in arguments), ALL, padding)
+    ours = native_kernel.backward(*arguments, ALL, padding)
     for name, one, true_one in zip(["x", "w1", "b1", "w2", "b2"], ours, truth, strict=True):
         # Measured for 3x3: at most 2.0e-6 by x and bias1, 1.4e-6 by weight1, 8e-7 by weight2,
         # 2e-7 by bias2; plain torch up to 5.8e-7 by x and 1.0e-6 to 2.8e-6 by the others. For 5x5,
@@ -104,10 +108,11 @@ def test_the_gradients_are_near_float64_at_every_size(
 
 
 @pytest.mark.usefixtures("instructions")
+@pytest.mark.parametrize("padding", PADDINGS)
 @pytest.mark.parametrize("index", [1, 3])
 @pytest.mark.parametrize(("images", "kernel"), [(1, 3), (20, 3), (1, 7), (20, 7)])
 def test_weights_between_features_that_never_meet_get_no_gradient(
-    images: int, kernel: int, index: int
+    images: int, kernel: int, index: int, padding: Padding
 ) -> None:
     """Between relus such pairs are common, and Adam would turn what rounding leaves into steps."""
     torch.manual_seed(3)
@@ -117,22 +122,25 @@ def test_weights_between_features_that_never_meet_get_no_gradient(
         thin *= torch.rand(shape) < 0.15 / images**0.5
     weight1, weight2 = torch.randn(weights), torch.randn(weights)
     arguments = (grad, x, hidden, torch.ones(shape), weight1, weight2)
-    truth = reference.backward(*(tensor.double() for tensor in arguments), ALL)[index]
-    assert 0.1 < (truth == 0).float().mean() < 0.9
-    ours = native_kernel.backward(*arguments, ALL)[index]
+    truth = reference.backward(*(tensor.double() for tensor in arguments), ALL, padding)[index]
+    assert 0.05 < (truth == 0).float().mean() < 0.9
+    ours = native_kernel.backward(*arguments, ALL, padding)[index]
     assert not ours[truth == 0].any()
     assert largest_error(ours, truth) < 2.5e-6
 
 
 @pytest.mark.usefixtures("threads")
+@pytest.mark.parametrize("padding", PADDINGS)
 @pytest.mark.parametrize(("images", "kernel"), [(1, 3), (3, 3), (11, 3), (40, 3), (3, 7), (40, 7)])
-def test_the_number_of_threads_does_not_change_a_bit(images: int, kernel: int) -> None:
+def test_the_number_of_threads_does_not_change_a_bit(
+    images: int, kernel: int, padding: Padding
+) -> None:
     x, weight1, bias1, weight2, bias2 = block_inputs(images, 7, 9, 16, kernel)
 
     def results() -> list[Tensor]:
-        output, hidden = native_kernel.forward(x, weight1, bias1, weight2, bias2)
+        output, hidden = native_kernel.forward(x, weight1, bias1, weight2, bias2, padding=padding)
         arguments = (torch.ones_like(x), x, hidden, output, weight1, weight2)
-        return [output, hidden, *native_kernel.backward(*arguments, ALL)]
+        return [output, hidden, *native_kernel.backward(*arguments, ALL, padding)]
 
     torch.set_num_threads(1)
     alone = results()
@@ -142,33 +150,39 @@ def test_the_number_of_threads_does_not_change_a_bit(images: int, kernel: int) -
 
 
 @pytest.mark.usefixtures("poisoned_memory")
+@pytest.mark.parametrize("padding", PADDINGS)
 @pytest.mark.parametrize("kernel", [3, 5])
 @pytest.mark.parametrize("layout", ["contiguous", "channels_last", "sliced"])
-def test_the_layout_of_the_inputs_does_not_change_a_bit(layout: str, kernel: int) -> None:
+def test_the_layout_of_the_inputs_does_not_change_a_bit(
+    layout: str, kernel: int, padding: Padding
+) -> None:
     inputs = block_inputs(3, 6, 7, 32, kernel)
-    expected, _ = native_kernel.forward(*inputs)
-    output, hidden = native_kernel.forward(*(laid_out(tensor, layout) for tensor in inputs))
+    expected, _ = native_kernel.forward(*inputs, padding=padding)
+    moved_inputs = (laid_out(tensor, layout) for tensor in inputs)
+    output, hidden = native_kernel.forward(*moved_inputs, padding=padding)
     assert torch.equal(output, expected)
-    without, nothing = native_kernel.forward(*inputs, keep_hidden=False)
+    without, nothing = native_kernel.forward(*inputs, keep_hidden=False, padding=padding)
     assert torch.equal(without, expected)
     assert nothing.numel() == 0
     arguments = (torch.ones_like(output), inputs[0], hidden, output, inputs[1], inputs[3])
-    plain = native_kernel.backward(*arguments, ALL)
-    moved = native_kernel.backward(*(laid_out(tensor, layout) for tensor in arguments), ALL)
+    plain = native_kernel.backward(*arguments, ALL, padding)
+    moved_arguments = (laid_out(tensor, layout) for tensor in arguments)
+    moved = native_kernel.backward(*moved_arguments, ALL, padding)
     assert all(torch.equal(one, other) for one, other in zip(moved, plain, strict=True))
 
 
+@pytest.mark.parametrize("padding", PADDINGS)
 @pytest.mark.parametrize(
     "needs",
     [[True] + [False] * 4, [False] + [True] * 4, [False, True, False, False, False], [False] * 5]
     + [[index == wanted for index in range(5)] for wanted in (2, 3, 4)],
 )
-def test_only_the_needed_gradients_are_written(needs: list[bool]) -> None:
+def test_only_the_needed_gradients_are_written(needs: list[bool], padding: Padding) -> None:
     x, weight1, bias1, weight2, bias2 = block_inputs(3, 5, 6, 16)
-    output, hidden = native_kernel.forward(x, weight1, bias1, weight2, bias2)
+    output, hidden = native_kernel.forward(x, weight1, bias1, weight2, bias2, padding=padding)
     arguments = (torch.randn_like(x), x, hidden, output, weight1, weight2)
-    everything = native_kernel.backward(*arguments, ALL)
-    some = native_kernel.backward(*arguments, needs)
+    everything = native_kernel.backward(*arguments, ALL, padding)
+    some = native_kernel.backward(*arguments, needs, padding)
     for one, full, needed in zip(some, everything, needs, strict=True):
         assert torch.equal(one, full) if needed else one.numel() == 0
 

@@ -19,7 +19,7 @@ from trunk_cases import SIZES, assert_block_as_good_as_torch, trunk_inputs
 
 from simgan.engine.refiner import Refiner
 from simgan.kernels import residual_block, residual_trunk
-from simgan.kernels.residual_block import hopper_kernel, op
+from simgan.kernels.residual_block import choice, hopper_kernel
 from simgan.kernels.residual_block.hopper import run_hopper
 
 if COMPILER is None:
@@ -165,7 +165,7 @@ def test_a_not_a_number_reaches_all_that_depends_on_it_and_nothing_else(
 def test_block_and_chain_run_as_one_op(
     emulator: EmulatedTrunk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(op, "resolve_backend", lambda *_, **__: "hopper")
+    monkeypatch.setattr(choice, "resolve_backend", lambda *_, **__: "hopper")
     x, parameters = inputs_of(emulator, (2, 5, 4), blocks=2)
     output, _ = hopper_kernel.forward(x, parameters, False)
     blocks = [(*parameters[:4],), (*parameters[4:],)]
@@ -188,7 +188,7 @@ def test_the_refiner_hands_its_blocks_over_as_one(
         monkeypatch.setattr(
             hopper_kernel, "forward", lambda *found: chains.append(len(found[1])) or forward(*found)
         )
-        monkeypatch.setattr(op, "resolve_backend", lambda *_, **__: "hopper")
+        monkeypatch.setattr(choice, "resolve_backend", lambda *_, **__: "hopper")
         torch.testing.assert_close(refiner(x), expected, rtol=2e-2, atol=2e-2)
     assert chains == [8]
 

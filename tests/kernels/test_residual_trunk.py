@@ -8,7 +8,8 @@ from torch.library import opcheck
 
 from simgan.kernels import residual_block, residual_trunk
 from simgan.kernels.dispatch import available_backends
-from simgan.kernels.residual_block import Block
+from simgan.kernels.residual_block import Block, Padding
+from simgan.kernels.residual_block.padding import PADDINGS
 
 
 def chain(blocks: int, channels: int = 16, size: int = 3) -> tuple[Tensor, list[Block]]:
@@ -21,12 +22,13 @@ def chain(blocks: int, channels: int = 16, size: int = 3) -> tuple[Tensor, list[
     return torch.randn(2, channels, 5, 7), parameters
 
 
-def test_a_chain_is_its_blocks_in_turn() -> None:
+@pytest.mark.parametrize("padding", PADDINGS)
+def test_a_chain_is_its_blocks_in_turn(padding: Padding) -> None:
     x, blocks = chain(3)
     expected = x
     for block in blocks:
-        expected = residual_block(expected, *block, backend="reference")
-    assert torch.equal(residual_trunk(x, blocks, backend="reference"), expected)
+        expected = residual_block(expected, *block, padding=padding, backend="reference")
+    assert torch.equal(residual_trunk(x, blocks, padding=padding, backend="reference"), expected)
 
 
 def test_a_chain_without_blocks_is_its_input() -> None:
@@ -42,46 +44,56 @@ needs_cpp = pytest.mark.skipif(
 @needs_cpp
 @pytest.mark.parametrize("size", [3, 7], ids=["3x3", "7x7"])
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_a_native_chain_has_the_bits_of_its_blocks(layout: str, size: int) -> None:
+@pytest.mark.parametrize("padding", PADDINGS)
+def test_a_native_chain_has_the_bits_of_its_blocks(
+    padding: Padding, layout: str, size: int
+) -> None:
     x, blocks = chain(3, size=size)
     x = laid_out(x, layout)
     expected = x
     for block in blocks:
-        expected = residual_block(expected, *block, backend="cpp")
+        expected = residual_block(expected, *block, padding=padding, backend="cpp")
     with torch.no_grad():
-        found = residual_trunk(x, blocks, backend="cpp")
+        found = residual_trunk(x, blocks, padding=padding, backend="cpp")
     assert found is not x
     assert torch.equal(found, expected)
     assert found.stride() == expected.stride()
 
 
 @needs_cpp
-def test_blocks_of_different_filter_sizes_run_one_by_one() -> None:
+@pytest.mark.parametrize("padding", PADDINGS)
+def test_blocks_of_different_filter_sizes_run_one_by_one(padding: Padding) -> None:
     x, blocks = chain(1)
     blocks += chain(1, size=7)[1]
     expected = x
     for block in blocks:
-        expected = residual_block(expected, *block, backend="cpp")
+        expected = residual_block(expected, *block, padding=padding, backend="cpp")
     with torch.no_grad():
-        assert torch.equal(residual_trunk(x, blocks, backend="cpp"), expected)
+        found = residual_trunk(x, blocks, padding=padding, backend="cpp")
+    assert torch.equal(found, expected)
 
 
 @needs_cpp
-def test_a_native_chain_is_an_op_that_leaves_its_input_alone() -> None:
+@pytest.mark.parametrize("padding", PADDINGS)
+def test_a_native_chain_is_an_op_that_leaves_its_input_alone(padding: Padding) -> None:
     x, blocks = chain(2)
     before = x.clone()
     parameters = [one for block in blocks for one in block]
-    opcheck(torch.ops.simgan.residual_trunk_cpp.default, (x, parameters))
-    opcheck(torch.ops.simgan.residual_trunk_cpp.default, (laid_out(x, LAYOUTS[1]), parameters))
+    for layout in LAYOUTS[:2]:
+        arguments = (laid_out(x, layout), parameters, padding)
+        opcheck(torch.ops.simgan.residual_trunk_cpp.default, arguments)
     assert torch.equal(x, before)
 
 
 @needs_cpp
-def test_a_native_chain_has_gradients() -> None:
+@pytest.mark.parametrize("padding", PADDINGS)
+def test_a_native_chain_has_gradients(padding: Padding) -> None:
     x, blocks = chain(2)
     x.requires_grad_()
-    (gradient,) = torch.autograd.grad(residual_trunk(x, blocks, backend="cpp").sum(), x)
-    (expected,) = torch.autograd.grad(residual_trunk(x, blocks, backend="reference").sum(), x)
+    gradient, expected = (
+        torch.autograd.grad(residual_trunk(x, blocks, padding=padding, backend=one).sum(), x)[0]
+        for one in ("cpp", "reference")
+    )
     torch.testing.assert_close(gradient, expected, rtol=1e-4, atol=1e-4)
 
 
