@@ -16,7 +16,19 @@ import click
     show_default=True,
     help="Last operation of the network, which weights do not tell.",
 )
-def command(file: str, output: str | None, output_activation: Literal["tanh", "none"]) -> None:
+@click.option(
+    "--padding",
+    type=click.Choice(["zeros", "replicate"]),
+    default="zeros",
+    show_default=True,
+    help="What its convolutions see beyond the border, which weights do not tell either.",
+)
+def command(
+    file: str,
+    output: str | None,
+    output_activation: Literal["tanh", "none"],
+    padding: Literal["zeros", "replicate"],
+) -> None:
     """Convert the refiner in FILE (.pt, .pth) to OUTPUT (default: FILE.safetensors).
 
     FILE is read in a process of its own, as tensors only: code in it is refused, never run.
@@ -24,7 +36,7 @@ def command(file: str, output: str | None, output_activation: Literal["tanh", "n
     from simgan.engine.weights_import import import_weights
 
     target = Path(output) if output else Path(file).with_suffix(".safetensors")
-    found = import_weights(file, target, output_activation=output_activation)
+    found = import_weights(file, target, output_activation=output_activation, padding=padding)
     shape = found.shape
     click.echo(
         f"wrote {found.path}: refiner of {found.parameters:,} parameters "

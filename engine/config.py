@@ -112,6 +112,11 @@ class TrainConfig:
     width: int = setting(64, "Features of the refiner.", group="Networks", low=1, high=4096)
     blocks: int = setting(4, "Residual blocks of the refiner.", group="Networks", low=0, high=256)
     kernel: int = setting(3, "Filter size of the refiner (odd).", group="Networks", low=1, high=31)
+    padding: Literal["zeros", "replicate"] = setting(
+        "zeros",
+        "Beyond the border the refiner sees zeros, or the nearest pixel (no border lines).",
+        group="Networks",
+    )
     discriminator: Literal["gaze", "hand"] = setting(
         "gaze", "Which of the paper's discriminators.", group="Networks"
     )

@@ -48,7 +48,12 @@ def footprint(config: TrainConfig, height: int, width: int, channels: int) -> Fo
     """The footprint of training on images of this size; allocates no memory for it."""
     with torch.device("meta"):
         refiner = Refiner(
-            channels, config.width, config.blocks, config.kernel, config.output_activation
+            channels,
+            config.width,
+            config.blocks,
+            config.kernel,
+            config.output_activation,
+            padding=config.padding,
         )
         discriminator = Discriminator(
             channels, config.discriminator, config.adversarial, (height, width)

@@ -12,18 +12,29 @@ from torch.nn import functional as F
 
 from simgan.engine.errors import CheckpointError
 from simgan.kernels import residual_block, residual_trunk
-from simgan.kernels.residual_block import Block, calculates_in_channels_last, runs_as_one
+from simgan.kernels.residual_block import (
+    Block,
+    Padding,
+    calculates_in_channels_last,
+    check_padding,
+    convolve,
+    runs_as_one,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RefinerShape:
-    """What must be known to build the same refiner again; stored with its weights."""
+    """What must be known to build the same refiner again; stored with its weights.
+
+    A file that names no padding is older than the choice: zeros.
+    """
 
     channels: int = 1
     width: int = 64
     blocks: int = 4
     kernel: int = 3
     output_activation: Literal["tanh", "none"] = "tanh"
+    padding: Padding = "zeros"
 
 
 class ResidualBlock(nn.Module):
@@ -35,18 +46,29 @@ class ResidualBlock(nn.Module):
     Shapes: [N, C, H, W] -> [N, C, H, W].
     """
 
-    def __init__(self, width: int, kernel: int = 3, backend: str | None = None) -> None:
+    def __init__(
+        self,
+        width: int,
+        kernel: int = 3,
+        backend: str | None = None,
+        padding: Padding = "zeros",
+    ) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(width, width, kernel, padding=kernel // 2)
-        self.conv2 = nn.Conv2d(width, width, kernel, padding=kernel // 2)
+        self.conv1 = _same_size(width, width, kernel, padding)
+        self.conv2 = _same_size(width, width, kernel, padding)
         self.backend = backend
+        self.padding = padding
 
     def forward(self, x: Tensor) -> Tensor:
-        return residual_block(x, *self.tensors(), backend=self.backend)
+        return residual_block(x, *self.tensors(), padding=self.padding, backend=self.backend)
 
     def tensors(self) -> Block:
         """The parameters as `residual_block` takes them."""
         return self.conv1.weight, _bias(self.conv1), self.conv2.weight, _bias(self.conv2)
+
+
+def _same_size(inputs: int, outputs: int, kernel: int, padding: Padding) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, padding_mode=padding)
 
 
 def _bias(conv: nn.Conv2d) -> Tensor:
@@ -58,8 +80,10 @@ class Refiner(nn.Module):
     """The paper's refiner; the defaults are its gaze network, 296,129 parameters.
 
     conv k x k to `width` features, relu; `blocks` residual blocks; conv 1x1 back to the image's
-    channels; tanh. Zero padding keeps the size, so any H and W are accepted. The tanh is not in
-    the paper (every public implementation has it); `output_activation="none"` leaves it out.
+    channels; tanh. Padding keeps the size, so any H and W are accepted. The tanh is not in the
+    paper (every public implementation has it); `output_activation="none"` leaves it out. The paper
+    does not say how it pads; its public implementations pad with zeros, which a refiner learns to
+    tell from an image: borders turn brighter or darker. "replicate" gives it no border to see.
 
     Shapes: float [N, channels, H, W] in [-1, 1] -> the same.
 
@@ -69,6 +93,8 @@ class Refiner(nn.Module):
         blocks: residual blocks.
         kernel: filter size, odd.
         output_activation: "tanh" or "none".
+        padding: what every k x k convolution takes for the pixels beyond the border of its input:
+            "zeros", or "replicate" for the nearest one.
         backend: of the residual blocks, see `simgan.kernels.dispatch`.
     """
 
@@ -80,34 +106,39 @@ class Refiner(nn.Module):
         kernel: int = 3,
         output_activation: Literal["tanh", "none"] = "tanh",
         backend: str | None = None,
+        *,
+        padding: Padding = "zeros",
     ) -> None:
         super().__init__()
+        check_padding(padding)
         self.shape = RefinerShape(
             channels=channels,
             width=width,
             blocks=blocks,
             kernel=kernel,
             output_activation=output_activation,
+            padding=padding,
         )
-        self.conv_in = nn.Conv2d(channels, width, kernel, padding=kernel // 2)
-        self.blocks = nn.ModuleList(ResidualBlock(width, kernel, backend) for _ in range(blocks))
+        self.conv_in = _same_size(channels, width, kernel, padding)
+        self.blocks = nn.ModuleList(
+            ResidualBlock(width, kernel, backend, padding) for _ in range(blocks)
+        )
         self.conv_out = nn.Conv2d(width, channels, 1)
         self.backend = backend
 
     def forward(self, x: Tensor) -> Tensor:
         shape, weight = self.shape, self.conv_in.weight
         last = shape.blocks > 0 and calculates_in_channels_last(
-            x, shape.width, shape.kernel, self.backend
+            x, shape.width, shape.kernel, self.backend, padding=shape.padding
         )
         if last:  # the layout of its weight is that of a convolution's result
             weight = weight.to(memory_format=torch.channels_last)
-        x = F.conv2d(x, weight, self.conv_in.bias, padding=shape.kernel // 2)
-        x = F.relu(x, inplace=True)
+        x = F.relu(convolve(x, weight, self.conv_in.bias, shape.padding), inplace=True)
         if last:
             x = x.contiguous(memory_format=torch.channels_last)
-        if shape.blocks > 0 and runs_as_one(x, shape.kernel, self.backend):
+        if shape.blocks > 0 and runs_as_one(x, shape.kernel, self.backend, padding=shape.padding):
             blocks = [cast(ResidualBlock, block).tensors() for block in self.blocks]
-            x = residual_trunk(x, blocks, backend=self.backend)
+            x = residual_trunk(x, blocks, padding=shape.padding, backend=self.backend)
         else:
             for block in self.blocks:
                 x = block(x)

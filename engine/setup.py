@@ -150,7 +150,7 @@ def hardware(config: TrainConfig) -> tuple[Precision, dict[str, str]]:
     """
     device = pick_device(config.device)
     precision = Precision.choose(device, amp=config.amp, channels_last=config.channels_last)
-    refused = {"residual_block": block_limits(config.width, config.kernel)}
+    refused = {"residual_block": block_limits(config.width, config.kernel, padding=config.padding)}
     return precision, pick_backends(config.backend, precision, refused)
 
 
@@ -199,6 +199,7 @@ def _players(
             config.kernel,
             config.output_activation,
             backends.get("residual_block"),
+            padding=config.padding,
         )
         discriminator = Discriminator(
             array.channels, config.discriminator, config.adversarial, (array.height, array.width)

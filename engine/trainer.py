@@ -211,6 +211,7 @@ _SHAPING = (
     "width",
     "blocks",
     "kernel",
+    "padding",
     "discriminator",
     "adversarial",
     "output_activation",
@@ -234,12 +235,16 @@ _HARMLESS = (
 
 
 def _check_settings(config: TrainConfig, saved: Mapping[str, Any], observer: Observer) -> None:
-    """config.json may have been edited by hand: tell what differs, refuse what shapes the state."""
+    """config.json may have been edited by hand: tell what differs, refuse what shapes the state.
+
+    A setting that the checkpoint does not name came later: it had its default.
+    """
+    saved = to_dict(train_config(saved))
     now = {name: value for name, value in to_dict(config).items() if name not in _HARMLESS}
     changed = {
         name: f"{name}: {saved[name]} -> {value}"
         for name, value in now.items()
-        if name in saved and saved[name] != value
+        if saved[name] != value
     }
     fixed = [change for name, change in changed.items() if name in _SHAPING]
     if fixed:

@@ -20,6 +20,7 @@ from torch import Tensor
 from simgan.engine.durable import replace_file
 from simgan.engine.errors import CheckpointError, ConfigError
 from simgan.engine.refiner import Refiner, RefinerShape, refiner_header
+from simgan.kernels.residual_block import Padding
 
 CHILD_LIMIT_S = 300
 SEPARATOR = "\n"  # between the index, group and name of a tensor in the child's file
@@ -37,7 +38,11 @@ class ImportedRefiner:
 
 
 def import_weights(
-    path: str | Path, out: str | Path, *, output_activation: Literal["tanh", "none"] = "tanh"
+    path: str | Path,
+    out: str | Path,
+    *,
+    output_activation: Literal["tanh", "none"] = "tanh",
+    padding: Padding = "zeros",
 ) -> ImportedRefiner:
     """Convert a state dict saved by `torch.save` to a .safetensors file that `Refiner.load` reads.
 
@@ -49,6 +54,7 @@ def import_weights(
         path: a .pt, .pth, .ckpt or .bin file.
         out: .safetensors file to write; must not exist.
         output_activation: last operation of the network, which weights do not tell.
+        padding: how its convolutions continue an image, which weights do not tell either.
     Raises:
         ConfigError: `out` exists or is no .safetensors file.
         CheckpointError: the file is unreadable, holds more than tensors, or holds no such refiner.
@@ -68,7 +74,14 @@ def import_weights(
             fix="Save the state dict of one plain SimGAN refiner with torch.save, and import that.",
         )
     shape, state = fits[0]
-    refiner = Refiner(shape.channels, shape.width, shape.blocks, shape.kernel, output_activation)
+    refiner = Refiner(
+        shape.channels,
+        shape.width,
+        shape.blocks,
+        shape.kernel,
+        output_activation,
+        padding=padding,
+    )
     refiner.load_state_dict(state)
     replace_file(out, safetensors.torch.save(refiner.state_dict(), refiner_header(refiner)))
     count = sum(parameter.numel() for parameter in refiner.parameters())

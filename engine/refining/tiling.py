@@ -37,9 +37,9 @@ def forward_tiled(
     """`network(x)`, computed in tiles.
 
     Each tile is read with a border of (receptive_field - 1) / 2 pixels, which is cut off again. At
-    the true borders of the image there is nothing to read, so the network pads with zeros exactly
-    where it would for the whole image: the result does not depend on `tile`. On a CPU it is the
-    same bit for bit where the convolution is (see `forward.steady_threads`).
+    the true borders of the image there is nothing to read, so the network pads exactly where it
+    would for the whole image: the result does not depend on `tile`. On a CPU it is the same bit for
+    bit where the convolution is (see `forward.steady_threads`).
 
     Args:
         network: fully convolutional, stride 1, keeps height and width; accepts strided input.

@@ -118,7 +118,8 @@ def find_weights(config: RefineConfig) -> Weights:
         pick_device(config.device), amp=config.amp, channels_last=config.channels_last
     )
     refiner = load_refiner_file(file)
-    limits = block_limits(refiner.shape.width, refiner.shape.kernel)
+    shape = refiner.shape
+    limits = block_limits(shape.width, shape.kernel, padding=shape.padding)
     backends = pick_backends(config.backend, precision, {"residual_block": limits})
     if "residual_block" in backends:
         refiner = load_refiner_file(file, backends["residual_block"])

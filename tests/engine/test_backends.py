@@ -13,6 +13,7 @@ from simgan.engine.refiner import Refiner
 from simgan.engine.refining.forward import steady_threads
 from simgan.engine.trainer import train
 from simgan.kernels.dispatch import BACKENDS, available_backends
+from simgan.kernels.residual_block import Padding
 
 CPU = Precision(torch.device("cpu"))
 
@@ -75,10 +76,13 @@ needs_cpp = pytest.mark.skipif(
 
 
 @needs_cpp
+@pytest.mark.parametrize("padding", ["zeros", "replicate"])
 @pytest.mark.parametrize(("channels", "kernel"), [(1, 3), (3, 3), (1, 7)])
-def test_maps_are_laid_out_once_for_all_blocks(channels: int, kernel: int) -> None:
+def test_maps_are_laid_out_once_for_all_blocks(
+    channels: int, kernel: int, padding: Padding
+) -> None:
     torch.manual_seed(4)
-    refiner = Refiner(channels, width=16, blocks=2, kernel=kernel, backend="cpp")
+    refiner = Refiner(channels, width=16, blocks=2, kernel=kernel, backend="cpp", padding=padding)
     seen = []
     for block in refiner.blocks:
         block.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
@@ -99,9 +103,10 @@ def test_maps_are_laid_out_once_for_all_blocks(channels: int, kernel: int) -> No
 
 
 @needs_cpp
-def test_fused_refining_does_not_depend_on_the_batch() -> None:
+@pytest.mark.parametrize("padding", ["zeros", "replicate"])
+def test_fused_refining_does_not_depend_on_the_batch(padding: Padding) -> None:
     torch.manual_seed(4)
-    refiner = Refiner(width=16, blocks=2, backend="cpp").eval()
+    refiner = Refiner(width=16, blocks=2, backend="cpp", padding=padding).eval()
     x = torch.rand(36, 1, 35, 55) * 2 - 1
     with torch.inference_mode(), steady_threads(torch.device("cpu")):
         whole = refiner(x)

@@ -61,6 +61,15 @@ def test_the_output_activation_is_the_users_word(tmp_path: Path) -> None:
     assert_same(tmp_path / "out.safetensors", refiner)
 
 
+def test_the_padding_is_the_users_word(tmp_path: Path) -> None:
+    from click.testing import CliRunner
+
+    refiner = Refiner(width=4, blocks=1, padding="replicate")
+    path = saved(tmp_path, foreign(refiner))
+    CliRunner().invoke(command, [str(path), "--padding", "replicate"], catch_exceptions=False)
+    assert_same(path.with_suffix(".safetensors"), refiner)
+
+
 class Payload:
     """A pickle that makes a file when somebody trusts it."""
 

@@ -72,6 +72,7 @@ def test_another_version_of_the_format_is_named_and_left_alone(zygote: Zygote, r
     ("name", "value", "told"),
     [
         ("width", 6, "width: 2 -> 6"),
+        ("padding", "replicate", "padding: zeros -> replicate"),
         ("optimizer", "sgd", "optimizer: adam -> sgd"),
         ("history", False, "history: True -> False"),
         ("adversarial", "global", "adversarial: local -> global"),

@@ -45,10 +45,11 @@ def _forward(refiner: Refiner, **changes: object) -> RefiningForward:
     return RefiningForward(refiner, **values)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("padding", ["zeros", "replicate"])
 @pytest.mark.parametrize("count", [2, 3])
 @pytest.mark.parametrize("tile", [32, 41, 64, 200])
-def test_tiles_are_bit_equal_to_the_whole_image(tile: int, count: int) -> None:
-    refiner = random_refiner(width=8, blocks=2)
+def test_tiles_are_bit_equal_to_the_whole_image(tile: int, count: int, padding: str) -> None:
+    refiner = random_refiner(width=8, blocks=2, padding=padding)
     x = torch.rand(count, 1, 97, 130) * 2 - 1
     with torch.inference_mode(), steady_threads(torch.device("cpu")):
         whole = refiner(x)
@@ -56,8 +57,9 @@ def test_tiles_are_bit_equal_to_the_whole_image(tile: int, count: int) -> None:
     assert torch.equal(whole, tiled)
 
 
-def test_a_halo_one_pixel_smaller_would_show() -> None:
-    refiner = random_refiner(width=8, blocks=2)
+@pytest.mark.parametrize("padding", ["zeros", "replicate"])
+def test_a_halo_one_pixel_smaller_would_show(padding: str) -> None:
+    refiner = random_refiner(width=8, blocks=2, padding=padding)
     x = torch.rand(1, 1, 97, 130) * 2 - 1
     with torch.inference_mode():
         tiled = forward_tiled(refiner, x, tile=32, receptive_field=refiner.receptive_field - 2)
@@ -71,9 +73,10 @@ def test_tiles_cover_every_pixel_once() -> None:
     assert (covered == 1).all()
 
 
-def test_refining_in_tiles_gives_the_same_files(tmp_path: Path) -> None:
+@pytest.mark.parametrize("padding", ["zeros", "replicate"])
+def test_refining_in_tiles_gives_the_same_files(tmp_path: Path, padding: str) -> None:
     source = make_folder(tmp_path / "in", 3, size=(70, 81))
-    run = make_run(tmp_path, random_refiner(width=8, blocks=2))
+    run = make_run(tmp_path, random_refiner(width=8, blocks=2, padding=padding))
     refine_here(run, source, tmp_path / "whole")
     refine_here(run, source, tmp_path / "tiled", tile=32)
     for path in (tmp_path / "whole").rglob("*.png"):
@@ -202,9 +205,10 @@ def test_precision_flags_change_no_pixel_by_more_than_rounding(tmp_path: Path, f
         assert np.abs(other.astype(int) - pixels_of(path)).max() <= most
 
 
+@pytest.mark.parametrize("padding", ["zeros", "replicate"])
 @pytest.mark.parametrize("channels_last", [False, True])
-def test_floats_do_not_depend_on_batch_split_or_tile(channels_last: bool) -> None:
-    refiner = random_refiner(width=8, blocks=2)
+def test_floats_do_not_depend_on_batch_split_or_tile(channels_last: bool, padding: str) -> None:
+    refiner = random_refiner(width=8, blocks=2, padding=padding)
     images = list(random_images(9, 70, 45, 1, dtype=np.uint16))
     precision = Precision(torch.device("cpu"), channels_last=channels_last)
     results = []
