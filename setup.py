@@ -136,6 +136,7 @@ class BuildNative(build_ext):
 setup(
     packages=packages(),
     package_dir={f"simgan.{folder}": folder for folder in FOLDERS},
+    package_data={"simgan.engine.reporting": ["templates/*"]},
     # Sources and flags are CMake's; `optional` lets an install go on without the module.
     ext_modules=[Extension("simgan.kernels._native", sources=[], optional=True)],
     cmdclass={"build_ext": BuildNative},

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from simgan.engine.refine_config import RefineConfig, refine_config
     from simgan.engine.refiner import Refiner
     from simgan.engine.refining import RefineResult, refine
+    from simgan.engine.reporting import report
     from simgan.engine.trainer import RunResult, resume, train
 
 _HOME = {
@@ -34,6 +35,7 @@ _HOME = {
     "Refiner": "simgan.engine.refiner",
     "RefineResult": "simgan.engine.refining",
     "refine": "simgan.engine.refining",
+    "report": "simgan.engine.reporting",
     "RunResult": "simgan.engine.trainer",
     "resume": "simgan.engine.trainer",
     "train": "simgan.engine.trainer",
@@ -55,6 +57,7 @@ __all__ = [
     "open_source",
     "refine",
     "refine_config",
+    "report",
     "resume",
     "train",
     "train_config",
