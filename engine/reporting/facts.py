@@ -68,7 +68,8 @@ class RunFacts:
     @property
     def step(self) -> int:
         """Steps of Algorithm 1 that the shown checkpoint has behind it."""
-        return int(self.state.get("step", 0)) if self.state.get("phase") == PHASES[2] else 0
+        step = self.state.get("step")
+        return step if isinstance(step, int) and self.state.get("phase") == PHASES[2] else 0
 
     @property
     def last(self) -> Row:
@@ -80,8 +81,10 @@ class RunFacts:
     def image(self) -> tuple[int, int, int] | None:
         """Channels, height and width of the images; None while no checkpoint tells."""
         known = self.state.get("image")
-        sides = [known.get(k) for k in ("channels", "height", "width")] if known else []
-        if not sides or not all(isinstance(side, int) and side > 0 for side in sides):
+        if not isinstance(known, dict):
+            return None
+        sides = [known.get(name) for name in ("channels", "height", "width")]
+        if not all(isinstance(side, int) and side > 0 for side in sides):
             return None
         return sides[0], sides[1], sides[2]
 
@@ -215,7 +218,7 @@ def _grids(folder: Path) -> dict[int, Path]:
 
 
 def _health(rows: list[Row]) -> list[tuple[int, str]]:
-    """The warnings that training gave: the same rules on the same rows."""
+    """The warnings of the rules that training applies, on the rows that it wrote."""
     rules, found = HealthRules(), []
     for row in rows:
         if row["phase"] == PHASES[2] and _complete(row):

@@ -113,6 +113,9 @@ def look(facts: RunFacts) -> Pictures:
         pictures.patches = _map_size(discriminator, facts)
     if refiner is not None and pictures.synthetic is not None:
         pictures.refined = _refine(refiner, pictures.synthetic.images)
+        if not pictures.refined.isfinite().all():
+            pictures.refined = None
+            pictures.notes.append("the refiner of this checkpoint gives values that are not finite")
     if discriminator is not None:
         pictures.opinions = {
             name: opinions(discriminator, images[chosen(len(images))])
@@ -208,7 +211,7 @@ def _affordable(refiner: Refiner | None, image: tuple[int, int, int] | None) -> 
 def _refine(refiner: Refiner, images: Tensor) -> Tensor:
     size = max(1, min(64, BATCH_PIXELS // (images.shape[2] * images.shape[3])))
     with torch.no_grad():
-        return torch.cat([refiner(part) for part in torch.split(images, size)]).clamp(-1, 1)
+        return torch.cat([refiner(part) for part in torch.split(images, size)])
 
 
 def _as_pixels(images: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -10,7 +10,7 @@ from simgan.engine.reporting.facts import RunFacts
 from simgan.engine.reporting.pictures import Pictures
 from simgan.engine.reporting.scale import number
 
-FIRST = ("evaluation", "label-check")  # told first and in full, their absence too
+RANK = {"evaluation": 0, "label-check": 1}  # told first and in full, their absence too
 MUCH = 0.1  # relative change of a distance below which it counts as unchanged
 GRAY_LEVELS = 127.5  # of 255, for 1 in [-1, 1]
 
@@ -23,9 +23,9 @@ def headline(
 ) -> list[Sentence]:
     """What was trained on what, whether it helped, and what is not known."""
     found = [_trained(facts, pictures)]
-    for part in sorted(parts, key=lambda part: part.anchor not in FIRST):
-        if part.given or part.anchor in FIRST:
-            found += part.sentences if part.anchor in FIRST else part.sentences[:1]
+    for part in sorted(parts, key=lambda part: RANK.get(part.anchor, len(RANK))):
+        if part.given or part.anchor in RANK:
+            found += part.sentences if part.anchor in RANK else part.sentences[:1]
     found += _resemblance(pictures, statistics)
     found += _balance(facts)
     found.append(_troubles(facts))

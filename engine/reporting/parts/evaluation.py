@@ -10,7 +10,7 @@ from simgan.engine.reporting.charts import (
     interval_chart,
 )
 from simgan.engine.reporting.content import Drawing, Part, Sentence, Table
-from simgan.engine.reporting.parts.generic import words
+from simgan.engine.reporting.parts.generic import cell, words
 from simgan.engine.reporting.parts.kind import PartKind
 from simgan.engine.reporting.scale import number
 
@@ -38,8 +38,9 @@ def fill(part: Part, report: Values) -> None:
     if len(report["persons"]) > 1:
         part.tables.append(_persons(report, unit))
     part.charts.append(_curve(report, unit))
-    settings = [(words(key), str(report["config"][key])) for key in report["config"]]
-    part.tables.append(Table("Settings of this evaluation", ("setting", "value"), settings, True))
+    settings = [(words(key), cell(value)) for key, value in report["config"].items()]
+    rows = [(name, text) for name, text in settings if text is not None]
+    part.tables.append(Table("Settings of this evaluation", ("setting", "value"), rows, True))
     test = report["test"]
     seconds = number(report["seconds"] / 60, 3)
     part.notes += [
