@@ -84,9 +84,8 @@ class RunFacts:
         if not isinstance(known, dict):
             return None
         sides = [known.get(name) for name in ("channels", "height", "width")]
-        if not all(isinstance(side, int) and side > 0 for side in sides):
-            return None
-        return sides[0], sides[1], sides[2]
+        whole = [side for side in sides if isinstance(side, int) and side > 0]
+        return (whole[0], whole[1], whole[2]) if len(whole) == len(sides) else None
 
 
 def gather(run: RunFolder) -> RunFacts:

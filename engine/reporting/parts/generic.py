@@ -1,6 +1,6 @@
 """Any JSON of results as tables: numbers, estimates with intervals, rows of either."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from simgan.engine.reporting.content import Part, Sentence, Table
@@ -14,6 +14,7 @@ MOST_COLUMNS = 12
 MOST_ITEMS = 8  # of a list that is one cell
 MOST_CHARACTERS = 300  # of a cell
 MOST_TABLES = 20
+DEEPEST = 4  # tables within tables
 
 Values = Mapping[str, Any]
 
@@ -46,12 +47,22 @@ def _add(part: Part, key: str, value: Any, *, folded: bool) -> None:
         if inner:
             table = _rows(caption, value.items(), folded=folded)
         else:
-            told = [(words(k), text) for k, v in value.items() if (text := cell(v)) is not None]
-            table = Table(caption, ("figure", "value"), told[:MOST_ROWS], folded)
+            told = list(_leaves(value, DEEPEST))[:MOST_ROWS]
+            table = Table(caption, ("figure", "value"), told, folded)
     else:
         return
     if table.rows and len(part.tables) < MOST_TABLES:
         part.tables.append(table)
+
+
+def _leaves(values: Values, depth: int) -> Iterator[tuple[str, str]]:
+    """(name, text) of every value, those of inner tables under `outer, inner`."""
+    for key, value in values.items():
+        text = cell(value)
+        if text is not None:
+            yield words(key), text
+        elif isinstance(value, Mapping) and depth > 1:
+            yield from ((f"{words(key)}, {name}", t) for name, t in _leaves(value, depth - 1))
 
 
 def _rows(caption: str, named: Iterable[tuple[str, Values]], *, folded: bool) -> Table:

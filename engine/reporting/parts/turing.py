@@ -7,7 +7,7 @@ KIND = PartKind(
     title="Visual Turing test",
     anchor="turing",
     folders=("turing",),
-    files=("turing.json", "results.json", "result.json"),
+    files=("results.json",),
     absent="No visual Turing test was given: whether people can tell refined images from real "
     "ones was not tried.",
     fill=generic.fill,

@@ -27,7 +27,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Page:
         changes = {"synthetic": synthetic, "out": out, "data": {"max_bad": 0.5}}
         run = train(tiny_config(folder, **changes)).run
         (run / "command.txt").write_text(f"train {SCRIPT}\0\x08 end")
-        for place, name in (("label-check", "check"), ("turing", "turing")):
+        for place, name in (("label-check", "check"), ("turing", "results")):
             (run / place).mkdir()
             values = {"verdict": SCRIPT, SCRIPT: {SCRIPT: 1.0}, "notes": [IMAGE], "rows": [
                 {"name": SCRIPT, "value": 2}]}  # fmt: skip

@@ -38,6 +38,7 @@ def test_numbers_estimates_and_rows_become_tables(tmp_path: Path) -> None:
             "sets": [{"name": "a", "mean": 1.5, "ok": True}, {"name": "b", "mean": None}],
             "curve": list(range(100)),
             "quantiles": {"50": 0.5, "95": 2.0},
+            "pupil": {"shift": {"median": 0.5, "worst": {"px": 3}}, "images": 7, "curve": [[1]]},
             "notes": ["few images"],
         },
         tmp_path,
@@ -51,6 +52,8 @@ def test_numbers_estimates_and_rows_become_tables(tmp_path: Path) -> None:
     assert list(tables["sets"].columns) == ["name", "mean", "ok"]
     assert list(tables["sets"].rows) == [["a", "1.5", "yes"], ["b", "-", "-"]]
     assert list(tables["quantiles"].rows) == [("50", "0.5"), ("95", "2")]
+    pupil = [("shift, median", "0.5"), ("shift, worst, px", "3"), ("images", "7")]
+    assert list(tables["pupil"].rows) == pupil
     assert "curve" not in tables
 
 
@@ -82,10 +85,10 @@ def test_a_result_is_found_in_the_run_and_where_the_user_says(tmp_path: Path) ->
     elsewhere, run = tmp_path / "elsewhere", tmp_path / "run"
     for folder in (elsewhere, run / "turing"):
         folder.mkdir(parents=True)
-        (folder / "turing.json").write_text("{}")
-    assert find(kind("turing"), run, None) == run / "turing/turing.json"
-    assert find(kind("turing"), run, elsewhere) == elsewhere / "turing.json"
-    assert find(kind("turing"), run, elsewhere / "turing.json") == elsewhere / "turing.json"
+        (folder / "results.json").write_text("{}")
+    assert find(kind("turing"), run, None) == run / "turing/results.json"
+    assert find(kind("turing"), run, elsewhere) == elsewhere / "results.json"
+    assert find(kind("turing"), run, elsewhere / "results.json") == elsewhere / "results.json"
     assert find(kind("realism"), run, None) is None
 
 
