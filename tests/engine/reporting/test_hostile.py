@@ -6,7 +6,9 @@ import pytest
 from html_page import Page
 from tiny import tiny_config
 from tiny_report import hostile_folder, page_of
+from tiny_results import results
 
+from simgan.engine.reporting.parts import KINDS
 from simgan.engine.trainer import train
 
 SCRIPT = "<script>alert(1)</script>"
@@ -27,11 +29,11 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Page:
         changes = {"synthetic": synthetic, "out": out, "data": {"max_bad": 0.5}}
         run = train(tiny_config(folder, **changes)).run
         (run / "command.txt").write_text(f"train {SCRIPT}\0\x08 end")
-        for place, name in (("label-check", "check"), ("turing", "results")):
-            (run / place).mkdir()
-            values = {"verdict": SCRIPT, SCRIPT: {SCRIPT: 1.0}, "notes": [IMAGE], "rows": [
-                {"name": SCRIPT, "value": 2}]}  # fmt: skip
-            (run / place / f"{name}.json").write_text(json.dumps(values))
+        for kind in KINDS:
+            if kind.anchor in results():
+                (run / kind.anchor).mkdir()
+                values = results(SCRIPT)[kind.anchor] | {SCRIPT: {SCRIPT: 1.0}}
+                (run / kind.anchor / kind.files[0]).write_text(json.dumps(values))
         (run / "turing" / "<img src=x>.png").write_bytes(b"no png")
         return page_of(run)
 
@@ -46,6 +48,8 @@ def test_no_text_becomes_an_element(page: Page) -> None:
 def test_texts_are_shown_as_they_are(page: Page) -> None:
     for text in (SCRIPT, IMAGE, "{{ 7*7 }}{% raw %}"):
         assert text in page.text, text
+    for section in results():
+        assert SCRIPT in page.words(section)
     assert "broken<i>.png" in page.words("data")
     assert "<img src=x>.png cannot be shown" in page.words("turing")
     assert f"train {SCRIPT}\ufffd\ufffd end" in page.words("reproduction")
