@@ -69,6 +69,13 @@ class DataPolicy:
     key: str | None = setting(
         None, "Name of the image array in an .npz or HDF5 file.", group="Data", metavar="NAME"
     )
+    crop: str | None = setting(
+        None,
+        "Cut NYU frames to the hand, 224x224: around the joints of the labels, around the centre "
+        "of the nearest depth, or around those of a text file with a line 'u v mm' each.",
+        group="Data",
+        metavar="joints|depth|FILE",
+    )
     limit: int | None = setting(
         None, "Use only the first N images.", group="Data", low=1, metavar="N"
     )

@@ -8,6 +8,7 @@ from simgan.engine.data.arrays import NpyFile, NpzFile
 from simgan.engine.data.hdf5 import Hdf5File
 from simgan.engine.data.image_folder import ImageFolder
 from simgan.engine.data.mpiigaze import MpiiGaze
+from simgan.engine.data.nyu_crops import NyuCrops
 from simgan.engine.data.nyu_hand import NyuHand
 from simgan.engine.data.problems import BadImage, Problem
 from simgan.engine.data.source import Source
@@ -34,7 +35,8 @@ def open_source(path: str | Path, policy: DataPolicy | None = None) -> Source:
 
     Args:
         path: a folder, a file, `FILE#KEY` for one image array of an .npz or HDF5 file (as
-            `data.key`, which it overrides), or `procedural:synthetic?count=2000&seed=0`.
+            `data.key`, which it overrides), or `procedural:synthetic?count=2000&seed=0`
+            (eyes), or `procedural:hand-synthetic?count=2000&seed=0` (hands).
         policy: what may be done to images and labels; nothing beyond it ever is.
     Raises:
         DataError: nothing is there, the format is unknown, or its labels do not fit.
@@ -50,6 +52,8 @@ def open_source(path: str | Path, policy: DataPolicy | None = None) -> Source:
         if kind is None:
             raise _unknown(place, location)
         source = kind(location, place, policy)
+        if policy.crop is not None and isinstance(source, NyuHand):
+            source = NyuCrops(source)
     if policy.limit is not None and policy.limit < len(source):
         source.select(range(policy.limit))
     return source
@@ -77,6 +81,8 @@ def _unknown(place: Path, location: str) -> DataError:
 
 
 def _procedural(location: str, policy: DataPolicy) -> Source:
-    from simgan.engine.data.procedural_eyes import parse_location
+    from simgan.engine.data import procedural_eyes, procedural_hands
 
-    return parse_location(location, policy)
+    if location.startswith(procedural_hands.PREFIX):
+        return procedural_hands.parse_location(location, policy)
+    return procedural_eyes.parse_location(location, policy)

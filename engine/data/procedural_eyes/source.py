@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simgan.engine.config import DataPolicy
+from simgan.engine.data.philox import normals, raw_draws, uniforms
 from simgan.engine.data.procedural_eyes import camera, geometry, shading
 from simgan.engine.data.procedural_eyes.looks import LOOK_DRAWS, draw_looks
-from simgan.engine.data.procedural_eyes.philox import normals, raw_draws, uniforms
 from simgan.engine.data.source import Source
 from simgan.engine.errors import DataError
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from simgan.engine.config import DataPolicy
+from simgan.engine.data.philox import normals, raw_draws, uniforms
 from simgan.engine.data.procedural_eyes.camera import blur, downsample, photograph, texture
 from simgan.engine.data.procedural_eyes.looks import LOOK_DRAWS, draw_looks
-from simgan.engine.data.procedural_eyes.philox import normals, raw_draws, uniforms
 from simgan.engine.data.procedural_eyes.shading import shade
 from simgan.engine.data.procedural_eyes.source import (
     KINDS,

@@ -1,4 +1,4 @@
-"""Counter-based random numbers of procedural eyes: image i depends on seed, kind and i alone."""
+"""Counter-based random numbers of procedural images: image i depends on seed, kind and i alone."""
 
 from collections.abc import Sequence
 
