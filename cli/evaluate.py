@@ -18,11 +18,13 @@ from simgan.engine.evaluation.config import EvaluateConfig
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but warnings, errors and results.")
 @click.option("-v", "--verbose", is_flag=True, help="Print every line, and all settings.")
 def command(as_json: bool, quiet: bool, verbose: bool, **params: Any) -> None:
-    """Train a gaze estimator on each labelled set and test it on a labelled real one.
+    """Train an estimator on each labelled set and test it on a labelled real one.
 
     Every training set is an arm: the paper's estimator is trained on it with several seeds, with
     the same seeds, steps and order of batches as the others, and compared with the first. A part of
     the training set (or --validation) chooses the step; test labels are looked at once, at the end.
+
+    With --task hand the joints of hands are estimated in depth images, else gaze.
 
     For example: evaluate --train synthetic/ --train refined/ --test real/
     """

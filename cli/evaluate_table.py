@@ -18,6 +18,8 @@ def show(report: Row, files: Sequence[Path] = (), console: Console | None = None
     console.print(_errors(report))
     if report["comparisons"]:
         console.print(_comparisons(report))
+    if "joints" in report:
+        console.print(_joints(report))
     if len(report["persons"]) > 1:
         console.print(_persons(report))
     for note in report["notes"]:
@@ -98,6 +100,26 @@ def _comparisons(report: Row) -> Table:
             "unknown" if row["p"] is None else f"{row['p']:.2g}",
             " ".join(f"{value:+.2f}" for value in row["per_seed"]),
         )
+        for limit, share in row.get("within", {}).items():
+            table.add_row(
+                f"  share within {limit}",
+                f"{share['difference']['value']:+.1%}",
+                _interval(share["difference"], "{:+.1%}"),
+                "",
+                "",
+                "unknown" if share["p"] is None else f"{share['p']:.2g}",
+                " ".join(f"{value:+.1%}" for value in share["per_seed"]),
+            )
+    return table
+
+
+def _joints(report: Row) -> Table:
+    arms = [arm["name"] for arm in report["arms"]]
+    (first, *_) = report["arms"][0]["within"]
+    table = _table(f"mean {report['unit']} (share within {first}) by joint", "joint", *arms)
+    for row in report["joints"]:
+        errors = (row["arms"][arm] for arm in arms)
+        table.add_row(row["name"], *(f"{e['mean']:.2f} ({e['within'][first]:.1%})" for e in errors))
     return table
 
 

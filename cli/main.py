@@ -19,7 +19,7 @@ COMMANDS = {
     "refine": ("simgan.cli.refine:command", "Refine a whole set; names and labels stay."),
     "evaluate": (
         "simgan.cli.evaluate:command",
-        "Train a gaze estimator on labelled sets, test it on a real one.",
+        "Train an estimator on labelled sets, test it on a real one.",
     ),
     "report": ("simgan.cli.report:command", "Write one HTML page of a run."),
     "bench": ("simgan.cli.bench:command", "Measure the operations, a training step and refining."),

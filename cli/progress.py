@@ -27,6 +27,7 @@ COLUMNS = {
     "mean_abs_change": ("mean |R(x)-x|", "{:.4f}"),
     "estimator_loss": ("loss", "{:.4g}"),
     "validation_error": ("validation", "{:.2f} degrees"),
+    "validation_error_px": ("validation", "{:.2f} px"),
 }
 REFINING = "refining"  # the phase that counts images
 SLOW_DATA = 0.1  # share of the time spent waiting for data above which the line says so

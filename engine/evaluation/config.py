@@ -11,7 +11,7 @@ from simgan.engine.config_checks import check_fields, check_names, parse_device
 from simgan.engine.errors import ConfigError
 from simgan.engine.label_matching.request import parse_request
 
-UNITS = ("radians", "degrees", "vector", "vector-y-down")
+UNITS = ("radians", "degrees", "vector", "vector-y-down", "px")
 ESTIMATOR_SIZE = "35x55"
 NAME = re.compile(r"[A-Za-z0-9][\w .+-]*")
 
@@ -40,7 +40,9 @@ class EvaluateConfig:
         group="Main",
         metavar="PATH",
     )
-    task: Literal["gaze"] = setting("gaze", "What is estimated.", group="Main")
+    task: Literal["gaze", "hand"] = setting(
+        "gaze", "What is estimated: gaze, or the 14 joints of hands.", group="Main"
+    )
     seeds: int = setting(
         3, "Estimators trained on each set, with seeds SEED, SEED + 1, ...", group="Main", low=1
     )
@@ -66,6 +68,21 @@ class EvaluateConfig:
         group="Algorithm",
         low=0,
         high=17,
+    )
+    rotate: float | None = setting(
+        None,
+        "Rotate every training image by up to N degrees each way; hands only (default: 20, the "
+        "paper's).",
+        group="Algorithm",
+        low=0.0,
+        high=180.0,
+    )
+    crop: float | None = setting(
+        None,
+        "Cut up to this share of the side off every training image; hands only (default: 0.1).",
+        group="Algorithm",
+        low=0.0,
+        high=0.5,
     )
     jitter: float = setting(
         0.0,
@@ -120,7 +137,7 @@ class EvaluateConfig:
     )
     label: str | None = setting(
         None,
-        "The gaze labels, where their name does not say it: one array, or columns as "
+        "The labels, where their name does not say it: one array, or for gaze columns as "
         "PITCH,YAW or X,Y,Z.",
         group="Data",
         metavar="NAME[,NAME...]",
@@ -128,7 +145,8 @@ class EvaluateConfig:
     label_unit: str = setting(
         "auto",
         "radians or degrees (pitch up, yaw to image right), vector (x right, y up, z < 0 to the "
-        "camera) or vector-y-down; SET=UNIT,... for each set. auto takes what can only be one.",
+        "camera) or vector-y-down; px for joints; SET=UNIT,... for each set. auto takes what can "
+        "only be one.",
         group="Data",
         metavar="auto|UNIT|SET=UNIT,...",
     )
@@ -147,13 +165,25 @@ class EvaluateConfig:
                 f"{self.match_labels!r}",
                 fix="The run that refined has the weights: RUN/label-match.npz.",
             )
+        if self.task == "gaze":
+            self._check_gaze()
+        elif self.shift or self.jitter:
+            raise ConfigError("shift and jitter are for gaze; hands have rotate and crop")
+        elif self.size == "normalized" or self.standardize == "equalize":
+            raise ConfigError("size normalized and standardize equalize are for gaze")
+        if self.data.channels == "rgb":
+            raise ConfigError(
+                f"data.channels must be keep or gray: the {self.task} estimator takes gray"
+            )
+
+    def _check_gaze(self) -> None:
+        if self.rotate is not None or self.crop is not None:
+            raise ConfigError("rotate and crop are for hands; gaze has shift and jitter")
         if self.data.size not in (None, ESTIMATOR_SIZE):
             raise ConfigError(
                 f"data.size must be {ESTIMATOR_SIZE} or not set: the gaze estimator takes images "
                 f"of that size, got {self.data.size}"
             )
-        if self.data.channels == "rgb":
-            raise ConfigError("data.channels must be keep or gray: the gaze estimator takes gray")
 
 
 class TrainingSet(NamedTuple):

@@ -98,12 +98,18 @@ def join(name: str, parts: list[LabelledSet], observer: Observer) -> LabelledSet
     """Several sets as one arm.
 
     Raises:
-        DataError: their stored values differ in depth or range.
+        DataError: their images differ in size, or stored values in depth or range.
     """
     if len(parts) == 1:
         return parts[0]
     first = parts[0].images
     for part in parts[1:]:
+        if part.images.images.shape[1:] != first.images.shape[1:]:
+            raise DataError(
+                f"{name}: images of {first.location} are {first.height}x{first.width}, those of "
+                f"{part.images.location} {part.images.height}x{part.images.width}",
+                fix="Set data.size=HxW.",
+            )
         same = (part.images.images.dtype, part.images.value_range)
         if same != (first.images.dtype, first.value_range):
             raise DataError(

@@ -99,7 +99,7 @@ def judge(
         ],
         "persons": _by_person(arms, by_part, persons),
         **({task.parts_name: _by_part(arms, by_part, task)} if task.parts else {}),
-        "notes": notes,
+        "notes": [*notes, *([task.note] if task.note else [])],
     }
 
 

@@ -135,6 +135,15 @@ def compare(reference: Errors, arm: Errors, units: NDArray[Any], confidence: flo
     difference = reference - arm
     value = base - other
     deviation, freedom = standard_error(difference - value, units)
+    if not base:  # nothing is left to gain
+        gain = Estimate(math.nan, math.nan, math.nan)
+        return Comparison(
+            _interval(value, deviation, freedom, confidence),
+            gain,
+            _p(value, deviation, freedom),
+            freedom,
+            [float(v) for v in difference.mean(axis=1)],
+        )
     ratio = other / base
     # d(1 - other / base) = (ratio d(base) - d(other)) / base
     influence = (ratio * (reference - base) - (arm - other)) / base

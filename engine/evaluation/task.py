@@ -66,7 +66,8 @@ class Task:
         named: values of d that are quoted.
         compared: those of them whose share is compared between arms, besides the mean error.
         curve_step: distance of the points of the cumulative curve.
-        parts: what the parts are called, one word; and the name of each. Empty without parts.
+        parts, parts_name: name of each part, and what they are called; empty without parts.
+        note: what has to be said about the figures.
     """
 
     label: str
@@ -92,3 +93,4 @@ class Task:
     curve_step: float
     parts: tuple[str, ...] = ()
     parts_name: str = ""
+    note: str = ""
