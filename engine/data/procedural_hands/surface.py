@@ -6,6 +6,7 @@ ray is one pixel and runs along z.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -104,20 +105,31 @@ def _nearest(
     """Least z of a rounded cone along the rays at (x, y), NaN where they miss it; all in px.
 
     The sphere at share s of the way begins at z(s) = z0 + s dz - sqrt(g(s)), where
-    g(s) = a + 2 b s + c s^2 is the squared radius less the squared distance from the ray. That is
-    convex for c < 0; its derivative vanishes where w = b + c s satisfies
-    w = dz sqrt((b^2 - a c) / (dz^2 - c)). The share is then limited to [0, 1].
+    g(s) = a + 2 b s + c s^2 is the squared radius less the squared distance from the ray. Its
+    derivative vanishes where w = b + c s satisfies w = dz sqrt((b^2 - a c) / (dz^2 - c)). For c < 0
+    z is convex, so that the share is only limited to [0, 1]; else the cone points nearly at the
+    camera, and either end may be nearest.
     """
     dx, dy, dz = (np.float32(value) for value in end - start)
     r, dr = np.float32(start_radius), np.float32(end_radius - start_radius)
     qx, qy = x - np.float32(start[0]), y - np.float32(start[1])
-    c = np.minimum(dr * dr - dx * dx - dy * dy, np.float32(-FLAT))
+    c = dr * dr - dx * dx - dy * dy
+    steep = c > -FLAT
+    c = c if abs(c) > FLAT else np.float32(-FLAT)
     a = r * r - qx * qx - qy * qy
     b = r * dr + qx * dx + qy * dy
     inside = b * b - a * c
-    w = dz * np.sqrt(np.maximum(inside, 0) / (dz * dz - c))
+    w = dz * np.sqrt(np.maximum(inside, 0) / np.maximum(dz * dz - c, np.float32(FLAT)))
     s = np.clip((w - b) / c, 0, 1)
-    square = a + s * (2 * b + c * s)
-    with np.errstate(invalid="ignore"):
-        depth: Array = np.float32(start[2]) + s * dz - np.sqrt(square)
+    depth: Array = _front(a, b, c, s, start[2], dz)
+    if steep:
+        ends = (_front(a, b, c, np.float32(end), start[2], dz) for end in (0, 1))
+        depth = np.fmin(depth, np.fmin(*ends))
     return depth
+
+
+def _front(a: Any, b: Any, c: Any, s: Any, z: Any, dz: Any) -> Array:
+    """Where the sphere at share s begins, NaN where the ray misses it."""
+    with np.errstate(invalid="ignore"):
+        front: Array = np.float32(z) + s * dz - np.sqrt(a + s * (2 * b + c * s))
+    return front

@@ -27,7 +27,7 @@ class Layers(NamedTuple):
 SIZES = {
     # The paper: maps of 64x64, so 224x224 images are enlarged to 256x256.
     "paper": Layers(256, 256, 4),
-    "small": Layers(128, 32, 3),
+    "small": Layers(64, 32, 3),
 }
 
 
