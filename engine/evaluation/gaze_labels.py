@@ -75,7 +75,7 @@ def read_gaze(
         raise DataError(f"{shown} holds NaN or infinity in {count:,} of {len(values):,} rows")
     declared = "radians" if format in IN_RADIANS and shown == "gaze" else named_unit
     vectors, what = _convert(values.astype(np.float64), shown, declared, unit)
-    return GazeLabels(shown, vectors, _persons(labels, key), f"{shown}, {what}")
+    return GazeLabels(shown, vectors, persons_of(labels, key), f"{shown}, {what}")
 
 
 def _find(
@@ -193,8 +193,12 @@ def _from_vectors(values: NDArray[np.float64], name: str, asked: str | None) -> 
     return vectors, f"{asked} (as told)"
 
 
-def _persons(labels: Labels, key: str | None) -> NDArray[Any] | None:
-    """Whose eyes they are, as whole numbers or text [N]; None where the set does not say."""
+def persons_of(labels: Labels, key: str | None) -> NDArray[Any] | None:
+    """Whose images they are, as whole numbers or text [N]; None where the set does not say.
+
+    Raises:
+        DataError: they are fractions or NaN.
+    """
     names = [(_base(key) or "") + name for name in PERSONS] + list(PERSONS)
     found = next((labels[name] for name in names if name in labels), None)
     if found is None or found.ndim != 1:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from simgan.engine.data.hand_joints import ALL_OF_NYU, JOINTS, OF_NYU
 from simgan.engine.data.source import Source
 from simgan.engine.errors import DataError
-from simgan.engine.evaluation.gaze_labels import PERSONS
+from simgan.engine.evaluation.gaze_labels import persons_of
 from simgan.engine.evaluation.hand.heatmaps import SIDE
 from simgan.engine.evaluation.task import TaskLabels, Truth
 
@@ -41,7 +41,8 @@ def read_joints(source: Source, label: str | None, unit: str | None) -> TaskLabe
         DataError: there are no joints, or not 14 or 36, or they do not look like px.
     """
     labels = source.labels
-    name, values = _find(labels, getattr(source, "key", None), label)
+    key = getattr(source, "key", None)
+    name, values = _find(labels, key, label)
     if values.ndim == 2 and values.shape[1] in FLAT:
         values = values.reshape(-1, *FLAT[values.shape[1]])
     good = values.ndim == 3 and values.shape[1] in (len(JOINTS), ALL_OF_NYU)
@@ -65,7 +66,7 @@ def read_joints(source: Source, label: str | None, unit: str | None) -> TaskLabe
             f"{name} does not look like px: no value is above {np.abs(places).max():.2f}",
             fix="Joints in px are expected; if these are, say --label-unit px.",
         )
-    return TaskLabels(name, places, _persons(labels), f"joints: {name}, {taken}, px")
+    return TaskLabels(name, places, persons_of(labels, key), f"joints: {name}, {taken}, px")
 
 
 def _find(labels: Labels, key: str | None, label: str | None) -> tuple[str, NDArray[Any]]:
@@ -111,8 +112,3 @@ def spread_of(truth: Truth) -> str:
     low, high = truth.min(axis=1), truth.max(axis=1)
     middle, reach = ((low + high) / 2).mean(axis=0), (high - low).mean()
     return f"hands around ({middle[0]:.0f}, {middle[1]:.0f}) of {reach:.0f} px in 224x224"
-
-
-def _persons(labels: Labels) -> NDArray[Any] | None:
-    found = next((labels[name] for name in PERSONS if name in labels), None)
-    return None if found is None or found.ndim != 1 else found.astype(np.int64)
