@@ -54,6 +54,7 @@ class Task:
             (float32, on the device), by config, seed and device.
         seen: images in [-1, 1] as the estimator sees them.
         pixels: of what is seen, the vector [N, D] that simple estimators are given.
+        chunk: images predicted at once, at most.
         loss: of the estimator's output (float32) and the truth, a scalar.
         decoded: of the estimator's output (float32) the prediction [N, ...], on the device.
         fault: what is wrong with predictions, or None.
@@ -94,3 +95,4 @@ class Task:
     parts: tuple[str, ...] = ()
     parts_name: str = ""
     note: str = ""
+    chunk: int = 1024

@@ -20,7 +20,6 @@ from simgan.engine.evaluation.tasks import task_of
 from simgan.engine.observer import Observer
 from simgan.engine.precision import Precision
 
-CHUNK = 1024  # images predicted at once
 SIGN_OF_LIFE_S = 5.0
 
 
@@ -246,8 +245,8 @@ def seen_images(
 ) -> Iterator[Tensor]:
     """The rows of a set as the estimator sees them, float [n, 1, H, W], some at a time."""
     task = task_of(config)
-    for start in range(0, len(rows), CHUNK):
-        yield task.seen(batches.pick(rows[start : start + CHUNK].tolist()), config)
+    for start in range(0, len(rows), task.chunk):
+        yield task.seen(batches.pick(rows[start : start + task.chunk].tolist()), config)
 
 
 def looked_at(images: ImageArray, device: torch.device) -> Batches:

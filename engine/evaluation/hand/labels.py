@@ -7,6 +7,7 @@ folder. There are 14 joints, or the 36 of NYU, of which the 14 are taken (see
 middle of the top left pixel; depth is not judged.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,6 +28,7 @@ FLAT = {
     for joints in (len(JOINTS), ALL_OF_NYU)
     for numbers in (2, 3)
 }
+COLUMN = re.compile(r"joints_\d+_\d+")
 MOST_OUTSIDE = 0.5  # of the joints; more, and they belong to other images
 
 
@@ -76,7 +78,7 @@ def _find(labels: Labels, key: str | None, label: str | None) -> tuple[str, NDAr
     for name in (*wanted, "joints"):
         if name in labels:
             return name, labels[name]
-    columns = [name for name in labels if name.startswith("joints_") and name[-1].isdigit()]
+    columns = [name for name in labels if COLUMN.fullmatch(name)]
     if len(columns) in FLAT:
         return "joints_0_0, ...", np.stack([labels[name] for name in columns], axis=1)
     have = ", ".join(labels) or "no labels at all"

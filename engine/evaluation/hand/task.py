@@ -74,5 +74,6 @@ HAND = Task(
     curve_step=0.25,
     parts=JOINTS,
     parts_name="joints",
+    chunk=64,  # 0.5 GB for each of the largest maps of the paper's size
     note="px are those of a 224x224 image, whatever the size of the images",
 )

@@ -178,7 +178,7 @@ def test_predictions_do_not_depend_on_how_images_are_parted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     whole = fitted()[1]
-    monkeypatch.setattr(training, "CHUNK", 4)
+    monkeypatch.setattr(training, "task_of", lambda config: replace(GAZE, chunk=4))
     assert fitted()[1] == pytest.approx(whole, abs=1e-6)
 
 

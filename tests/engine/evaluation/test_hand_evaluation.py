@@ -190,6 +190,14 @@ def test_settings_of_another_task_are_refused(given: dict[str, Any], sentence: s
         tiny_hand_config(**given)
 
 
+def test_hands_have_a_batch_and_steps_of_their_own_unless_told() -> None:
+    plain = evaluate_config({"task": "hand"})
+    assert (plain.batch, plain.steps) == (32, 10_000)
+    told = evaluate_config({"task": "hand", "batch": 8})
+    assert (told.batch, told.steps) == (8, 10_000)
+    assert evaluate_config({}).batch == 512
+
+
 def test_sets_of_two_sizes_are_not_joined() -> None:
     sets = [f"m={SYNTHETIC_HANDS}", "m=procedural:hand-camera?count=30&size=64"]
     with pytest.raises(DataError, match=r"images of .* are 48x48, those of .* 64x64"):

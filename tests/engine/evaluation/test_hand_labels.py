@@ -1,11 +1,14 @@
 """Which labels are the joints of hands, in which px, and what is refused."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from simgan.engine.data.folder_sink import label_table
 from simgan.engine.data.hand_joints import OF_NYU
+from simgan.engine.data.labels import read_table
 from simgan.engine.errors import DataError
 from simgan.engine.evaluation.hand.labels import read_joints, spread_of, truth_of
 
@@ -39,10 +42,16 @@ def test_joints_are_found_by_name_shape_and_base(numbers: int) -> None:
         assert found.description == f"joints: {name}, 14 joints, px"
 
 
-def test_the_columns_of_a_refined_folder_are_joints_again() -> None:
-    given = joints()
-    columns = {f"joints_{p}_{c}": given[:, p, c] for p in range(14) for c in range(3)}
-    assert read(Held(**columns, other=given[:, 0, 0])).values == pytest.approx(given[..., :2])
+@pytest.mark.parametrize("many", [14, 36])
+def test_the_table_of_a_refined_folder_holds_joints_again(tmp_path: Path, many: int) -> None:
+    given = joints(many=many).astype(np.float32)
+    files = [f"{index}.png" for index in range(5)]
+    source: Any = Held(joints=given, joints_xyz=given + 1, gaze=given[:, 0, :2])
+    (tmp_path / "labels.csv").write_bytes(label_table(source, list(range(5)), files))
+    labels, missing, extra = read_table(tmp_path / "labels.csv", files)
+    assert not missing and not extra
+    expected = given if many == 14 else given[:, list(OF_NYU)]
+    assert np.array_equal(read(Held("image-folder", **labels)).values, expected[..., :2])
 
 
 def test_of_nyus_joints_the_fourteen_are_taken() -> None:
