@@ -1,7 +1,8 @@
 """Where settings come from besides options: a file, SIMGAN_* variables and --set.
 
-A file is TOML (or the same in JSON) with up to three tables. [data] holds the DataPolicy of every
-command; [train.data], [refine.data] and [evaluate.data] override it for one of them:
+A file is TOML (or the same in JSON) with a table per command. [data] holds the DataPolicy of every
+command; [train.data], [refine.data] and so on override it for one of them. [ablate] begins with
+what [train] says:
 
     [train]
     synthetic = "eyes/synthetic"
@@ -32,6 +33,7 @@ import click
 from simgan.engine.config import DataPolicy, TrainConfig
 from simgan.engine.config_checks import check_names
 from simgan.engine.errors import ConfigError
+from simgan.engine.evaluation.ablation.config import AblateConfig
 from simgan.engine.evaluation.config import EvaluateConfig
 from simgan.engine.refine_config import RefineConfig
 
@@ -40,7 +42,10 @@ COMMANDS: dict[str, type] = {
     "train": TrainConfig,
     "refine": RefineConfig,
     "evaluate": EvaluateConfig,
+    "ablate": AblateConfig,
 }
+# A table begins with what another one says of the settings that both have; `out` is each one's own.
+STARTS_FROM = {"ablate": "train"}
 TABLES: dict[str, type] = {**COMMANDS, "data": DataPolicy}
 PREFIX = "SIMGAN_"
 # Variables that are read where they act. SIMGAN_BACKEND is one: it can name a backend per
@@ -148,6 +153,11 @@ def from_file(cls: type, path: Path, *, flat_allowed: bool) -> Layer:
     own = next((table for table, owner in TABLES.items() if owner is cls), "data")
     shared = {"data": document.get("data", {})}
     layer = _layer(cls, shared, origin=name, where=f"{name}, [data]")
+    if own in STARTS_FROM:
+        source = STARTS_FROM[own]
+        theirs = _layer(COMMANDS[source], document.get(source, {}), origin=name,
+                        where=f"{name}, [{source}]")  # fmt: skip
+        layer |= {key: given for key, given in theirs.items() if key != "out"}
     if own != "data":
         layer |= _layer(cls, document.get(own, {}), origin=name, where=f"{name}, [{own}]")
     return layer
@@ -219,7 +229,7 @@ def _check_tables(document: Mapping[str, Any], name: str) -> None:
                 if loose
                 else f"unknown table [{table}].{hint}",
                 where=name,
-                fix="Settings belong under [train], [refine], [evaluate] or [data].",
+                fix=f"Settings belong under {', '.join(f'[{t}]' for t in TABLES)}.",
             )
         wrapped = {"data": values} if table == "data" else values
         owner = TrainConfig if table == "data" else TABLES[table]

@@ -22,6 +22,10 @@ COMMANDS = {
         "Train an estimator on labelled sets, test it on a real one.",
     ),
     "report": ("simgan.cli.report:command", "Write one HTML page of a run."),
+    "ablate": (
+        "simgan.cli.ablate:command",
+        "Vary one part of SimGAN at a time; table and figures over seeds.",
+    ),
     "bench": ("simgan.cli.bench:command", "Measure the operations, a training step and refining."),
     "inspect": ("simgan.cli.inspect:command", "Say what a folder or file of images holds."),
     "init": ("simgan.cli.config:init", "Write a commented simgan.toml for your data."),

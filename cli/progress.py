@@ -30,6 +30,7 @@ COLUMNS = {
     "validation_error_px": ("validation", "{:.2f} px"),
 }
 REFINING = "refining"  # the phase that counts images
+MOST_BARS = 12  # what an ablation of dozens of runs leaves on the screen
 SLOW_DATA = 0.1  # share of the time spent waiting for data above which the line says so
 
 
@@ -145,8 +146,10 @@ class LiveProgress:
         self._live.stop()
 
     def phase(self, name: str, total: int, done: int) -> None:
-        """Start a bar below those before."""
+        """Start a bar below those before, of which the oldest leave when there are many."""
         self._metrics.plain = ""
+        for task in self._bars.tasks[: 1 - MOST_BARS]:
+            self._bars.remove_task(task.id)
         self._task = self._bars.add_task(name, total=total, completed=done)
 
     def tick(self, metrics: dict[str, float]) -> None:

@@ -20,6 +20,11 @@ from simgan.engine.config import (
     train_config,
 )
 from simgan.engine.errors import ConfigError
+from simgan.engine.evaluation.ablation.config import (
+    AblateConfig,
+    ablate_config,
+    implied_values,
+)
 from simgan.engine.evaluation.config import EvaluateConfig, evaluate_config
 from simgan.engine.presets import PRESETS
 from simgan.engine.refine_config import RefineConfig, refine_config
@@ -139,7 +144,7 @@ def resolve(
     """The config of a command from its parameters, the environment and a file.
 
     Args:
-        cls: TrainConfig, RefineConfig or DataPolicy.
+        cls: one of `layers.COMMANDS`, or DataPolicy.
         params: parameters of a command with `config_options(cls)`; others are ignored.
         environ: variables (default: os.environ).
         folder: where simgan.toml is looked for (default: the current folder).
@@ -156,7 +161,8 @@ def resolve(
         raise ConfigError(error.what, where=where, fix=error.fix) from error
     origins = {name: item.origin for name, item in given.items()}
     if isinstance(config, TrainConfig):
-        implied = layers.flatten(preset_values(values))
+        imply = implied_values if cls is AblateConfig else preset_values
+        implied = layers.flatten(imply(values))
         origins = dict.fromkeys(implied, f"preset {config.preset}") | origins
     return Resolved(
         config, {key.name: origins.get(key.name, "default") for key in layers.keys(cls)}
@@ -190,6 +196,8 @@ def _build(cls: type[C], values: dict[str, Any]) -> C:
         return train_config(values)  # type: ignore[return-value]
     if cls is RefineConfig:
         return refine_config(values)  # type: ignore[return-value]
+    if cls is AblateConfig:
+        return ablate_config(values)  # type: ignore[return-value]
     if cls is EvaluateConfig:
         return evaluate_config(values)  # type: ignore[return-value]
     return cls(**values.get("data", {}))
@@ -240,7 +248,7 @@ def choices(key: layers.Key) -> tuple[str, ...]:
 def _note(cls: type, key: layers.Key) -> str:
     default = key.field.default
     parts = [] if default in (None, ()) else [f"default: {_word(default)}"]
-    if cls is TrainConfig:
+    if issubclass(cls, TrainConfig):
         for preset, values in PRESETS.items():
             value = layers.flatten(values).get(key.name, default)
             if value != default:

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from simgan.engine.config import DataPolicy, TrainConfig, train_config
     from simgan.engine.data.sources import open_source
     from simgan.engine.discriminator import Discriminator
+    from simgan.engine.evaluation.ablation.ablation import AblationResult, ablate
+    from simgan.engine.evaluation.ablation.config import AblateConfig, ablate_config
     from simgan.engine.evaluation.config import EvaluateConfig, evaluate_config
     from simgan.engine.evaluation.evaluation import EvaluationResult, evaluate
     from simgan.engine.history import HistoryBuffer
@@ -20,9 +22,13 @@ if TYPE_CHECKING:
     from simgan.engine.trainer import RunResult, resume, train
 
 _HOME = {
+    "AblateConfig": "simgan.engine.evaluation.ablation.config",
+    "AblationResult": "simgan.engine.evaluation.ablation.ablation",
     "DataPolicy": "simgan.engine.config",
     "RefineConfig": "simgan.engine.refine_config",
     "TrainConfig": "simgan.engine.config",
+    "ablate": "simgan.engine.evaluation.ablation.ablation",
+    "ablate_config": "simgan.engine.evaluation.ablation.config",
     "refine_config": "simgan.engine.refine_config",
     "train_config": "simgan.engine.config",
     "open_source": "simgan.engine.data.sources",
@@ -42,6 +48,8 @@ _HOME = {
 }
 
 __all__ = [
+    "AblateConfig",
+    "AblationResult",
     "DataPolicy",
     "Discriminator",
     "EvaluateConfig",
@@ -52,6 +60,8 @@ __all__ = [
     "Refiner",
     "RunResult",
     "TrainConfig",
+    "ablate",
+    "ablate_config",
     "evaluate",
     "evaluate_config",
     "open_source",

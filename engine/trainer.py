@@ -221,7 +221,7 @@ _SHAPING = (
 
 
 # Moved data is known by its fingerprint; the rest decides what is told, not what is computed.
-_HARMLESS = (
+HARMLESS = (
     "steps",
     "synthetic",
     "real",
@@ -240,7 +240,7 @@ def _check_settings(config: TrainConfig, saved: Mapping[str, Any], observer: Obs
     A setting that the checkpoint does not name came later: it had its default.
     """
     saved = to_dict(train_config(saved))
-    now = {name: value for name, value in to_dict(config).items() if name not in _HARMLESS}
+    now = {name: value for name, value in to_dict(config).items() if name not in HARMLESS}
     changed = {
         name: f"{name}: {saved[name]} -> {value}"
         for name, value in now.items()

@@ -1,0 +1,1 @@
+"""The paper's ablations: which part of SimGAN earns what, over several seeds."""
