@@ -17,6 +17,7 @@ from simgan.engine.config import (
 )
 from simgan.engine.durable import replace_file
 from simgan.engine.errors import ConfigError
+from simgan.engine.evaluation.ablation.config import AblateConfig
 from simgan.engine.evaluation.config import EvaluateConfig
 from simgan.engine.presets import PRESETS
 from simgan.engine.refine_config import RefineConfig
@@ -83,13 +84,19 @@ def document(chosen: dict[str, str]) -> str:
         ("train", TrainConfig, implied),
         ("refine", RefineConfig, {}),
         ("evaluate", EvaluateConfig, {}),
+        ("ablate", AblateConfig, {}),
         ("data", DataPolicy, implied),
     )
     parts = [HEAD]
     for table, cls, defaults in tables:
         parts.append(f"\n[{table}]\n")
+        elsewhere = layers.inherited(table)
+        if elsewhere:
+            parts.append(
+                f"# Begins with [{layers.STARTS_FROM[table]}]; its settings can stand here, too.\n"
+            )
         for key in layers.keys(cls):
-            if key.name.startswith("data.") and cls is not DataPolicy:
+            if key.name in elsewhere or (key.name.startswith("data.") and cls is not DataPolicy):
                 continue
             parts += _entry(key, defaults, chosen if table == "train" else {})
     return "".join(parts)

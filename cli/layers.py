@@ -105,6 +105,12 @@ def is_list(hint: Any) -> bool:
     return get_origin(hint) is tuple
 
 
+def inherited(table: str) -> set[str]:
+    """Settings of a table that another one says for it."""
+    source = STARTS_FROM.get(table)
+    return {key.name for key in keys(COMMANDS[source])} - {"out"} if source else set()
+
+
 def nest(values: Mapping[str, Any]) -> dict[str, Any]:
     """{"lr": 1, "data.range": "full"} -> {"lr": 1, "data": {"range": "full"}}."""
     nested: dict[str, Any] = {}
@@ -153,13 +159,12 @@ def from_file(cls: type, path: Path, *, flat_allowed: bool) -> Layer:
     own = next((table for table, owner in TABLES.items() if owner is cls), "data")
     shared = {"data": document.get("data", {})}
     layer = _layer(cls, shared, origin=name, where=f"{name}, [data]")
-    if own in STARTS_FROM:
-        source = STARTS_FROM[own]
-        theirs = _layer(COMMANDS[source], document.get(source, {}), origin=name,
-                        where=f"{name}, [{source}]")  # fmt: skip
-        layer |= {key: given for key, given in theirs.items() if key != "out"}
-    if own != "data":
-        layer |= _layer(cls, document.get(own, {}), origin=name, where=f"{name}, [{own}]")
+    for table in (STARTS_FROM.get(own), own):
+        if table in COMMANDS:
+            found = _layer(
+                COMMANDS[table], document.get(table, {}), origin=name, where=f"{name}, [{table}]"
+            )
+            layer |= {key: given for key, given in found.items() if table == own or key != "out"}
     return layer
 
 

@@ -12,6 +12,7 @@ from simgan.cli import settings
 from simgan.cli.config import command, init
 from simgan.engine.config import DataPolicy, TrainConfig, to_dict, train_config
 from simgan.engine.errors import ConfigError
+from simgan.engine.evaluation.ablation.config import AblateConfig, ablate_config
 from simgan.engine.evaluation.config import EvaluateConfig
 from simgan.engine.refine_config import RefineConfig
 
@@ -59,6 +60,7 @@ def test_a_new_file_changes_nothing_but_what_was_asked(in_tmp: Path) -> None:
         "train": given,
         "refine": {},
         "evaluate": {},
+        "ablate": {},
         "data": {},
     }
     assert settings.resolve(TrainConfig, {}, environ={}).config == train_config(given)
@@ -75,12 +77,14 @@ def test_every_commented_line_is_the_default_of_its_setting(preset: str, in_tmp:
     # What a preset says about the data stands in [data], which `refine` reads too.
     assert settings.resolve(RefineConfig, {}, environ={}).config.batch == RefineConfig().batch
     assert settings.resolve(EvaluateConfig, {}, environ={}).config == EvaluateConfig()
+    ablation = settings.resolve(AblateConfig, {}, environ={}).config
+    assert ablation == ablate_config({"preset": preset})
 
 
 def test_every_setting_is_in_the_file(in_tmp: Path) -> None:
     write()
     text = Path("simgan.toml").read_text()
-    for cls in (TrainConfig, RefineConfig, EvaluateConfig, DataPolicy):
+    for cls in (TrainConfig, RefineConfig, EvaluateConfig, AblateConfig, DataPolicy):
         for name in to_dict(cls()):
             assert name == "data" or re.search(rf"^(# )?{name} = ", text, re.M), name
 

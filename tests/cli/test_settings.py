@@ -10,11 +10,13 @@ import pytest
 from click.testing import CliRunner
 
 from simgan.cli import layers, settings
+from simgan.cli.ablate import command as ablate_command
 from simgan.cli.evaluate import command as evaluate_command
 from simgan.cli.refine import command as refine_command
 from simgan.cli.train import command as train_command
 from simgan.engine.config import DataPolicy, TrainConfig, to_json, train_config
 from simgan.engine.errors import ConfigError
+from simgan.engine.evaluation.ablation.config import QUICK, AblateConfig
 from simgan.engine.evaluation.config import EvaluateConfig
 from simgan.engine.refine_config import RefineConfig
 
@@ -22,6 +24,7 @@ OWN = {
     "train": {"resume", "dry_run", "as_json", "quiet", "verbose", "config_file", "assignments"},
     "refine": {"as_json", "quiet", "verbose", "config_file", "assignments"},
     "evaluate": {"as_json", "quiet", "verbose", "config_file", "assignments"},
+    "ablate": {"dry_run", "as_json", "quiet", "verbose", "config_file", "assignments"},
 }
 
 
@@ -43,8 +46,9 @@ def refusal(cls: type = TrainConfig, **given: Any) -> ConfigError:
         (TrainConfig, train_command),
         (RefineConfig, refine_command),
         (EvaluateConfig, evaluate_command),
+        (AblateConfig, ablate_command),
     ],
-    ids=["train", "refine", "evaluate"],
+    ids=["train", "refine", "evaluate", "ablate"],
 )
 def test_options_are_the_fields_of_the_config(cls: type, command: click.Command) -> None:
     names = {field.name for field in dataclasses.fields(cls)} - {"data"}
@@ -236,6 +240,25 @@ def test_settings_in_json_are_what_the_engine_gets(in_tmp: Path) -> None:
     Path("c.json").write_text(json.dumps({"train": {"lr": 1}, "data": {"max_bad": 0}}))
     config = resolve(config_file="c.json").config
     assert (config.lr, config.data.max_bad) == (1, 0)
+
+
+def test_an_ablation_begins_with_the_settings_of_train(in_tmp: Path) -> None:
+    Path("simgan.toml").write_text(
+        '[train]\nlr = 0.002\nbatch = 8\nout = "mine"\nsynthetic = "a"\nreal = "b"\n'
+        "[train.data]\nlimit = 9\n[ablate]\nbatch = 16\nseeds = 4\n"
+    )
+    found = resolve(AblateConfig, k_g=3)
+    config = found.config
+    assert (config.lr, config.batch, config.seeds, config.k_g) == (0.002, 16, 4, 3)
+    assert (config.data.limit, config.out, config.preset) == (9, "ablation", "gaze")
+    assert found.origins["lr"] == "simgan.toml" and found.origins["steps"] == "default"
+    assert resolve(TrainConfig).config.out == "mine"
+
+
+def test_an_ablation_without_data_is_a_quick_look(in_tmp: Path) -> None:
+    found = resolve(AblateConfig)
+    assert found.config.steps == QUICK["steps"]
+    assert found.origins["estimator_steps"] == "preset demo"
 
 
 def test_a_list_of_sets_comes_from_a_file_a_variable_an_option_or_set(in_tmp: Path) -> None:

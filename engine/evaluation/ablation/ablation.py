@@ -7,6 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from simgan.engine.config import TrainConfig
 from simgan.engine.durable import disk_error
 from simgan.engine.errors import ConfigError, DivergedError
@@ -82,6 +85,7 @@ def ablate(
             raise disk_error(error, folder.path) from error
         with hold(folder.path / "LOCK", folder.path):
             claim(folder, shared_settings(config, sets.fingerprints))
+            folder.tidy()
             _warn_of_no_figures(observer)
             records = _Work(config, plan, folder, sets, observer, stop).all()
         report = report_of(config, plan, sets, records, time.perf_counter() - started)
@@ -182,17 +186,23 @@ class _Work:
     def _run(self, run: Run, title: str) -> dict[str, Any]:
         """Do what is missing of one run; its looks, None where there is nothing to look at."""
         record = self.folder.record(run.name)
-        rows = self.sets.rows(run.arm.parts, self.config.sample)
-        seeds = run.estimator_seeds(self.config)
-        looks: list[dict[str, Any] | None] = []
+        looks = []
         for step in run.looks:
             if record.failed is None:
                 self._look(step, run, title, record)
-            noted, found = record.looks.get(str(step)), None
-            if noted is not None:
-                found = look_of(record, self.bench.key(noted["weights"], rows), seeds)
-            looks.append(None if found is None else {**noted["metrics"], **found})
+            looks.append(self._known(step, run, record))
         return {"looks": looks, "failed": record.failed}
+
+    def _known(self, step: int, run: Run, record: Record) -> dict[str, Any] | None:
+        noted = record.looks.get(str(step))
+        if noted is None:
+            return None
+        key = self.bench.key(noted["weights"], self._rows(run))
+        found = look_of(record, key, run.estimator_seeds(self.config))
+        return None if found is None else {**noted["metrics"], **found}
+
+    def _rows(self, run: Run) -> NDArray[np.int64]:
+        return self.sets.rows(run.arm.parts, self.config.sample)
 
     def _look(self, step: int, run: Run, title: str, record: Record) -> None:
         """Train to a step and measure there, where the record lacks it.
@@ -209,11 +219,10 @@ class _Work:
                 self.observer.warning(f"{title}: {error.what}; the ablation goes on without it")
                 return
         weights = (self.folder.weights(run, step), record.looks[str(step)]["weights"])
-        rows = self.sets.rows(run.arm.parts, self.config.sample)
         seeds = run.estimator_seeds(self.config)
         view = RunObserver(self.observer, f"{title}, step {step:,}", self.stop)
         try:
-            measure(self.bench, weights, rows, seeds, record, view)
+            measure(self.bench, weights, self._rows(run), seeds, record, view)
         except DivergedError as error:
             self.observer.warning(f"{title}, step {step:,}: {error.what}; not measured")
 

@@ -26,10 +26,10 @@ TEST_EYES = "procedural:camera?count=500&seed=1"  # no eye of the embedded train
 # Without data: a look at everything in minutes on two cores, not a finding.
 QUICK: dict[str, Any] = {
     "steps": 100,
-    "batch": 16,
+    "batch": 8,
     "width": 8,
     "blocks": 2,
-    "history_capacity": 320,
+    "history_capacity": 160,
     "pretrain_refiner_steps": 30,
     "pretrain_discriminator_steps": 10,
     "log_every": 25,
@@ -39,8 +39,9 @@ QUICK: dict[str, Any] = {
     "seeds": 2,
     "looks": 2,
     "estimator_size": "small",
-    "estimator_steps": 200,
-    "estimator_batch": 32,
+    "estimator_steps": 150,
+    "estimator_batch": 16,
+    "sample": 500,
 }
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from simgan.engine.checkpoint import clean_leftovers
 from simgan.engine.config import to_dict
 from simgan.engine.durable import digest, replace_file
 from simgan.engine.errors import CheckpointError, ConfigError
@@ -43,6 +44,11 @@ class Folder:
     def data(self) -> Path:
         """For parts of the synthetic set."""
         return self.path / "data"
+
+    def tidy(self) -> None:
+        """Remove what a killed process left half written; only while the folder is held."""
+        kept = (self.path / "weights").glob("*")
+        clean_leftovers(self.path, self.path / "records", self.data, *kept)
 
     def record(self, name: str) -> "Record":
         """What is known of a run, or of the unrefined images (`synthetic`)."""
@@ -127,7 +133,8 @@ def claim(folder: Folder, settings: dict[str, Any]) -> None:
         if held != ours:
             raise _other(folder.path, held, ours)
         return
-    strange = [path.name for path in folder.path.iterdir() if not path.name.startswith("LOCK")]
+    own = ("LOCK", ".tmp-")  # a killed process may have left half a settings.json
+    strange = [path.name for path in folder.path.iterdir() if not path.name.startswith(own)]
     if strange:
         raise ConfigError(
             f"out: {folder.path} is not empty and holds no ablation ({sorted(strange)[0]}, ...)",

@@ -9,7 +9,12 @@ from typing import Any
 from simgan.engine.config import to_dict
 from simgan.engine.durable import replace_file
 from simgan.engine.evaluation.ablation.config import AblateConfig
-from simgan.engine.evaluation.ablation.markdown import markdown
+from simgan.engine.evaluation.ablation.markdown import (
+    interval,
+    markdown,
+    number,
+    probability,
+)
 from simgan.engine.evaluation.ablation.numbers import over_seeds, plain, summarize
 from simgan.engine.evaluation.ablation.plan import BASE, Arm, Plan, Run
 from simgan.engine.evaluation.ablation.sets import Sets
@@ -63,7 +68,11 @@ def report_of(
             {**_described(arm, plan.of(arm), records["runs"]), **numbers[arm.name]}
             for arm in plan.arms
         ],
-        "notes": [*plan.notes, *_notes(config, plan, records["runs"])],
+        "notes": [
+            *_gain(numbers[BASE]["against_unrefined"]),
+            *plan.notes,
+            *_notes(config, plan, records["runs"]),
+        ],
         "seconds": seconds,
     }
 
@@ -87,6 +96,17 @@ def _described(arm: Arm, runs: list[Run], known: Mapping[str, Any]) -> dict[str,
         ],
         "seeds": [{"seed": run.seed, "run": run.name, **plain(known[run.name])} for run in runs],
     }
+
+
+def _gain(against: Mapping[str, Any] | None) -> list[str]:
+    """What refinement itself is worth: the base beside unrefined images."""
+    if against is None:
+        return []
+    found = against["difference"]
+    return [
+        f"the base is better than unrefined images by {number(found['value'], signed=True)} "
+        f"degrees (interval {interval(found, signed=True)}, p {probability(against['p'])})"
+    ]
 
 
 def _notes(config: AblateConfig, plan: Plan, known: Mapping[str, Any]) -> list[str]:
