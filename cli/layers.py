@@ -1,13 +1,11 @@
 """Where settings come from besides options: a file, SIMGAN_* variables and --set.
 
 A file is TOML (or the same in JSON) with a table per command. [data] holds the DataPolicy of every
-command; [train.data], [refine.data] and so on override it for one of them. [ablate] begins with
-what [train] says:
+command; [train.data] and so on override it for one of them. [ablate] begins with what [train] says:
 
     [train]
     synthetic = "eyes/synthetic"
     real = "eyes/real"
-    lr = 1e-3
 
     [refine]
     batch = 4096
@@ -44,8 +42,8 @@ COMMANDS: dict[str, type] = {
     "evaluate": EvaluateConfig,
     "ablate": AblateConfig,
 }
-# A table begins with what another one says of the settings that both have; `out` is each one's own.
 STARTS_FROM = {"ablate": "train"}
+OWN = {"out", "keep"}  # what a table does not take from the one it starts from
 TABLES: dict[str, type] = {**COMMANDS, "data": DataPolicy}
 PREFIX = "SIMGAN_"
 # Variables that are read where they act. SIMGAN_BACKEND is one: it can name a backend per
@@ -108,7 +106,7 @@ def is_list(hint: Any) -> bool:
 def inherited(table: str) -> set[str]:
     """Settings of a table that another one says for it."""
     source = STARTS_FROM.get(table)
-    return {key.name for key in keys(COMMANDS[source])} - {"out"} if source else set()
+    return {key.name for key in keys(COMMANDS[source])} - OWN if source else set()
 
 
 def nest(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -161,10 +159,9 @@ def from_file(cls: type, path: Path, *, flat_allowed: bool) -> Layer:
     layer = _layer(cls, shared, origin=name, where=f"{name}, [data]")
     for table in (STARTS_FROM.get(own), own):
         if table in COMMANDS:
-            found = _layer(
-                COMMANDS[table], document.get(table, {}), origin=name, where=f"{name}, [{table}]"
-            )
-            layer |= {key: given for key, given in found.items() if table == own or key != "out"}
+            values = document.get(table, {})
+            found = _layer(COMMANDS[table], values, origin=name, where=f"{name}, [{table}]")
+            layer |= {key: given for key, given in found.items() if table == own or key not in OWN}
     return layer
 
 

@@ -244,13 +244,14 @@ def test_settings_in_json_are_what_the_engine_gets(in_tmp: Path) -> None:
 
 def test_an_ablation_begins_with_the_settings_of_train(in_tmp: Path) -> None:
     Path("simgan.toml").write_text(
-        '[train]\nlr = 0.002\nbatch = 8\nout = "mine"\nsynthetic = "a"\nreal = "b"\n'
+        '[train]\nlr = 0.002\nbatch = 8\nkeep = 9\nout = "mine"\nsynthetic = "a"\nreal = "b"\n'
         "[train.data]\nlimit = 9\n[ablate]\nbatch = 16\nseeds = 4\n"
     )
     found = resolve(AblateConfig, k_g=3)
     config = found.config
     assert (config.lr, config.batch, config.seeds, config.k_g) == (0.002, 16, 4, 3)
     assert (config.data.limit, config.out, config.preset) == (9, "ablation", "gaze")
+    assert config.keep == 1, "its own, as out is"
     assert found.origins["lr"] == "simgan.toml" and found.origins["steps"] == "default"
     assert resolve(TrainConfig).config.out == "mine"
 

@@ -120,6 +120,7 @@ class AblateConfig(TrainConfig):
     estimator_seeds: int = setting(
         1, "Estimators trained at each look; their mean counts.", group="Algorithm", low=1, high=100
     )
+    keep: int = setting(1, "Newest checkpoints to keep of each run.", group="Output", low=1)
     confidence: float = setting(
         0.95, "Coverage of the intervals.", group="Output", low=0.5, high=0.999
     )

@@ -189,6 +189,5 @@ def run_config(run: Run, config: AblateConfig, out: Path, synthetic: str) -> Tra
         "steps": run.looks[0],
         "out": str(out),
         "synthetic": synthetic,
-        "keep": 1,
     }
     return TrainConfig(**values)

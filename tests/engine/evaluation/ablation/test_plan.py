@@ -96,7 +96,7 @@ def test_every_setting_of_train_reaches_the_runs() -> None:
     config = ablate_config({**TINY, "lr": 0.004, "data": {"limit": 40}, "k_d": 3})
     run = make_plan(config, 1).runs[1]
     settings = run_config(run, config, Path("place"), "images")
-    differ = {"history", "seed", "steps", "out", "synthetic", "keep"}
+    differ = {"history", "seed", "steps", "out", "synthetic"}
     for item in dataclasses.fields(TrainConfig):
         if item.name not in differ:
             assert getattr(settings, item.name) == base_values(config)[item.name], item.name
