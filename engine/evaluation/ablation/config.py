@@ -20,6 +20,7 @@ from simgan.engine.config import (
 from simgan.engine.config_checks import check_names
 from simgan.engine.errors import ConfigError
 from simgan.engine.evaluation.config import EvaluateConfig, parse_label_unit
+from simgan.engine.label_matching.request import parse_request
 
 ABLATIONS = ("history", "adversarial", "lambda", "psi", "k-g", "data")
 TEST_EYES = "procedural:camera?count=500&seed=1"  # no eye of the embedded training sets
@@ -172,6 +173,7 @@ def base_values(config: AblateConfig) -> dict[str, Any]:
 def estimator_config(config: AblateConfig, seed: int = 0) -> EvaluateConfig:
     """The settings of one estimator."""
     return EvaluateConfig(
+        match_labels=config.match_labels if estimators_match(config) else None,
         size=config.estimator_size,
         steps=config.estimator_steps,
         batch=config.estimator_batch,
@@ -186,6 +188,12 @@ def estimator_config(config: AblateConfig, seed: int = 0) -> EvaluateConfig:
         label=config.label,
         label_unit=config.label_unit,
     )
+
+
+def estimators_match(config: AblateConfig) -> bool:
+    """Whether estimators are trained on the labels that refiners are: ranges are for both."""
+    asked = config.match_labels
+    return asked is not None and parse_request(asked).kind == "ranges"
 
 
 def parse_arms(text: str) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from simgan.engine.evaluation.ablation.sets import Sets, as_estimator_takes
 from simgan.engine.evaluation.ablation.watching import refuse_to_go_on
 from simgan.engine.evaluation.evaluation import predict_test
 from simgan.engine.evaluation.labelled_set import LabelledSet
-from simgan.engine.evaluation.report import errors_of
+from simgan.engine.evaluation.tasks import task_of
 from simgan.engine.observer import Observer
 from simgan.engine.precision import Precision, on_device, pick_backends, pick_device, repeatable
 from simgan.engine.refiner import load_refiner_file
@@ -70,7 +70,7 @@ class Bench:
             for name, value in to_dict(estimator_config(self.config)).items()
             if name not in _APART
         }
-        labels = [digest(part.gaze.tobytes()) for part in (sets.labelled, sets.test)]
+        labels = [digest(part.truth.tobytes()) for part in (sets.labelled, sets.test)]
         images = [sets.synthetic.fingerprint, sets.test.images.fingerprint]
         return key_of(weights, digest(rows.tobytes()), images, labels, estimator)
 
@@ -151,11 +151,11 @@ def _estimate(bench: Bench, labelled: LabelledSet, seed: int, observer: Observer
     """Train one estimator, and only then look at the labels of the test set."""
     started = time.perf_counter()
     config = estimator_config(bench.config, seed)
-    test = bench.sets.test
+    test, task = bench.sets.test, task_of(config)
     (arm,) = predict_test([labelled], None, test.images, config, bench.precision, observer)
     (fit,) = arm.fits
     return {
-        "error": float(errors_of(arm.predictions, test.gaze).mean()),
+        "error": float(task.errors(arm.predictions.predicted, test.truth).mean()),
         "best_step": fit["best_step"],
         "validation_error": fit["validation_error"],
         "seconds": time.perf_counter() - started,
@@ -177,7 +177,7 @@ def _labelled(sets: Sets, images: NDArray[Any], rows: NDArray[np.int64]) -> Labe
         sets.labelled,
         name="estimator",
         images=array,
-        gaze=sets.labelled.gaze[rows],
+        truth=sets.labelled.truth[rows],
         persons=None if persons is None else persons[rows],
     )
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from simgan.engine.config import to_dict
 from simgan.engine.durable import replace_file
-from simgan.engine.evaluation.ablation.config import AblateConfig
+from simgan.engine.evaluation.ablation.config import AblateConfig, estimators_match
 from simgan.engine.evaluation.ablation.markdown import (
     interval,
     markdown,
@@ -121,6 +121,8 @@ def _notes(config: AblateConfig, plan: Plan, known: Mapping[str, Any]) -> list[s
             "data: the base has all synthetic images (4x), the arm 1x every fourth of them; "
             "estimators take equally many steps"
         )
+    if config.match_labels is not None and not estimators_match(config):
+        notes.append("match_labels is for the refiners; estimators are trained on all labels")
     for run in plan.runs:
         if known[run.name]["failed"] is not None:
             notes.append(f"{run.title} is missing: {known[run.name]['failed']}")

@@ -14,11 +14,17 @@ from simgan.engine.data.packing import ImageArray, pack
 from simgan.engine.data.pixels import convert_channels, resize
 from simgan.engine.data.sources import open_source
 from simgan.engine.durable import replace_file
-from simgan.engine.errors import DataError
-from simgan.engine.evaluation.ablation.config import AblateConfig, estimator_config
+from simgan.engine.errors import ConfigError, DataError
+from simgan.engine.evaluation.ablation.config import (
+    AblateConfig,
+    estimator_config,
+    parse_arms,
+)
 from simgan.engine.evaluation.ablation.plan import PARTS
+from simgan.engine.evaluation.gaze import to_angles
 from simgan.engine.evaluation.gaze_estimator import HEIGHT, WIDTH
 from simgan.engine.evaluation.labelled_set import LEAST, LabelledSet, load_set
+from simgan.engine.label_matching.request import parse_request
 from simgan.engine.observer import Observer
 
 
@@ -83,6 +89,7 @@ def load_sets(config: AblateConfig, observer: Observer) -> Sets:
     Raises:
         DataError: a set cannot be read, has no usable gaze or too few images, or test images are
             among those that train.
+        ConfigError: the arm data cannot have what the others have.
     """
     assert config.synthetic is not None and config.real is not None and config.test is not None
     labelling = estimator_config(config)
@@ -106,8 +113,13 @@ def _for_test(config: AblateConfig, labelling: Any) -> Any:
 
 
 def _check_part(config: AblateConfig, synthetic: ImageArray) -> None:
-    if "data" not in config.arms:
+    if "data" not in parse_arms(config.arms):
         return
+    if config.match_labels is not None and parse_request(config.match_labels).kind == "weights":
+        raise ConfigError(
+            "match_labels: a file of weights is for all synthetic images, the arm data has fewer",
+            fix="Leave data out of --arms.",
+        )
     least = LEAST["train"] * PARTS
     if len(synthetic) < least:
         raise DataError(
@@ -148,14 +160,24 @@ def _digests(images: NDArray[Any]) -> set[bytes]:
 
 
 def write_part(sets: Sets, parts: int, folder: Path) -> str:
-    """The synthetic images of an arm that trains on a part, as an .npy file; its path.
+    """The synthetic images of an arm that trains on a part, as an .npz file; its path.
+
+    Their gaze and what else is one number an image go with them, for label matching.
 
     Raises:
         DiskError: it cannot be written.
     """
-    path = folder / f"synthetic-1-of-{parts}.npy"
+    path = folder / f"synthetic-1-of-{parts}.npz"
+    rows = part_rows(len(sets.synthetic), parts)
+    pitch, yaw = to_angles(sets.labelled.truth[rows]).T
+    held: dict[str, Any] = {
+        name: values[rows]
+        for name, values in sets.synthetic.labels.items()
+        if values.ndim == 1 and not name.startswith(("gaze", "pitch", "yaw"))
+    }
+    held |= {"images": sets.synthetic.images[rows], "pitch_rad": pitch, "yaw_rad": yaw}
     file = io.BytesIO()
-    np.save(file, sets.synthetic.images[part_rows(len(sets.synthetic), parts)])
+    np.savez(file, **held)
     folder.mkdir(parents=True, exist_ok=True)
     if not path.is_file() or path.read_bytes() != file.getvalue():
         replace_file(path, file.getvalue())

@@ -9,27 +9,23 @@ import numpy as np
 import pytest
 from PIL import Image
 from tiny_ablation import Calls, comparable, settings
-from tiny_evaluate import Ears, eye_images, save
+from tiny_evaluate import Ears
 
 from simgan.engine import ablate
 from simgan.engine.checkpoint import load_checkpoint
 from simgan.engine.config import train_config
 from simgan.engine.durable import digest
 from simgan.engine.errors import (
-    CheckpointError,
     ConfigError,
-    DataError,
     DivergedError,
-    LockedError,
 )
 from simgan.engine.evaluation.ablation import refiners
 from simgan.engine.evaluation.ablation.ablation import prepare
-from simgan.engine.evaluation.ablation.config import ablate_config
+from simgan.engine.evaluation.ablation.config import ablate_config, estimator_config
 from simgan.engine.evaluation.ablation.records import Folder
 from simgan.engine.evaluation.ablation.sets import load_sets, part_rows
 from simgan.engine.evaluation.evaluation import evaluate
 from simgan.engine.observer import SilentObserver
-from simgan.engine.process_lock import hold
 from simgan.engine.refining import refine
 from simgan.engine.trainer import train
 
@@ -178,42 +174,6 @@ def test_a_run_that_stops_by_itself_is_refused(
         ablate(settings(tmp_path))
 
 
-def test_the_folder_of_another_ablation_is_refused(tmp_path: Path, calls: Calls) -> None:
-    ablate(settings(tmp_path))
-    with pytest.raises(ConfigError, match="holds an ablation of other settings") as info:
-        ablate(settings(tmp_path, lr=0.01, real="procedural:camera?count=21&seed=2"))
-    assert info.value.where == "other real images; lr 0.001 there, 0.01 here"
-
-
-def test_a_folder_of_something_else_is_refused(tmp_path: Path, calls: Calls) -> None:
-    (tmp_path / "thesis.txt").write_text("mine")
-    with pytest.raises(ConfigError, match="is not empty and holds no ablation"):
-        ablate(settings(tmp_path))
-    assert {path.name for path in tmp_path.iterdir()} <= {"thesis.txt", "LOCK"}
-
-
-def test_two_processes_do_not_share_a_folder(tmp_path: Path, calls: Calls) -> None:
-    with hold(tmp_path / "LOCK", tmp_path), pytest.raises(LockedError, match="is in use"):
-        ablate(settings(tmp_path))
-
-
-def test_weights_that_changed_are_not_measured(tmp_path: Path, calls: Calls) -> None:
-    ablate(settings(tmp_path))
-    file = tmp_path / "weights" / "base-seed0" / "step-00000001.safetensors"
-    file.write_bytes(file.read_bytes()[:-1] + b"x")
-    ablate(settings(tmp_path))  # nothing to measure
-    with pytest.raises(CheckpointError, match=r"step-00000001.safetensors is damaged"):
-        ablate(settings(tmp_path, estimator_steps=3))
-
-
-def test_a_damaged_record_is_named(tmp_path: Path, calls: Calls) -> None:
-    ablate(settings(tmp_path))
-    record = tmp_path / "records" / "base-seed0.json"
-    record.write_text(record.read_text()[:-20])
-    with pytest.raises(CheckpointError, match=r"base-seed0.json is damaged"):
-        ablate(settings(tmp_path))
-
-
 def test_the_plan_tells_what_is_done_and_how_long_the_rest_takes(
     tmp_path: Path, calls: Calls
 ) -> None:
@@ -241,11 +201,13 @@ def test_a_part_of_the_set_is_spread_over_it_and_keeps_its_labels(tmp_path: Path
 
 def test_a_refiner_of_a_part_sees_that_part_alone(tmp_path: Path, calls: Calls) -> None:
     ablate(settings(tmp_path, arms="data"))
-    part = np.load(tmp_path / "data" / "synthetic-1-of-4.npy")
+    part = np.load(tmp_path / "data" / "synthetic-1-of-4.npz")
     sets = load_sets(ablate_config(settings(tmp_path)), SilentObserver())
-    assert (part == sets.synthetic.images[::4]).all()
+    assert (part["images"] == sets.synthetic.images[::4]).all()
+    angles = np.stack([part["pitch_rad"], part["yaw_rad"]], axis=1)
+    assert np.allclose(angles, sets.synthetic.labels["gaze"][::4], atol=1e-6)
     state = load_checkpoint(tmp_path / "runs/data-1x-seed0/checkpoints/step-00000002").state
-    assert state["config"]["synthetic"] == str(tmp_path / "data" / "synthetic-1-of-4.npy")
+    assert state["config"]["synthetic"] == str(tmp_path / "data" / "synthetic-1-of-4.npz")
 
 
 def test_color_images_of_another_size_are_brought_to_the_estimators(
@@ -263,31 +225,17 @@ def test_color_images_of_another_size_are_brought_to_the_estimators(
     assert digest(kept.read_bytes()) == record.looks["2"]["weights"]
 
 
-def faults(folder: Path) -> list[tuple[dict[str, Any], str]]:
-    camera = "procedural:camera?count=20&seed=2"
-    save(folder / "no-labels.npz", gaze=None)
-    save(folder / "short.npz", count=8)
-    np.savez(folder / "mixed.npz", images=eye_images(88), gaze=np.full((88, 2), np.nan))
-    return [
-        ({"test": None}, "--test is missing"),
-        ({"real": None}, "--real is missing"),
-        ({"test": str(folder / "no-labels.npz")}, "no-labels"),
-        ({"test": str(folder / "short.npz")}, "the test set has 8 images, at least 10 are needed"),
-        ({"synthetic": str(folder / "no-labels.npz")}, "no-labels"),
-        ({"synthetic": str(folder / "mixed.npz")}, "gaze"),
-        ({"test": camera}, "20 test images are also in the real set"),
-        ({"arms": "data", "synthetic": "procedural:synthetic?count=79"}, "79 images, the arm data"),
-        ({"test": "nowhere"}, "nowhere does not exist"),
-        ({"seeds": 2, "history_capacity": 1}, "history_capacity must be at least"),
-    ]
-
-
-@pytest.mark.parametrize("number", range(10))
-def test_what_cannot_be_used_is_said_before_anything_is_written(
-    tmp_path: Path, number: int
+def test_matched_labels_hold_for_refiners_and_estimators_also_of_a_part(
+    tmp_path: Path, calls: Calls
 ) -> None:
-    changes, sentence = faults(tmp_path)[number]
-    with pytest.raises((ConfigError, DataError)) as info:
-        ablate(settings(tmp_path / "out", **changes))
-    assert sentence in str(info.value)
-    assert not (tmp_path / "out").exists()
+    ranges = "pitch=-20..15,yaw=-25..25"
+    values = settings(tmp_path / "a", arms="data", match_labels=ranges, sample=None)
+    values["synthetic"] = "procedural:synthetic?count=240&seed=1"
+    ablate(values)
+    for run in ("base-seed0", "data-1x-seed0"):
+        assert (tmp_path / "a" / "runs" / run / "label-match.npz").is_file()
+    assert estimator_config(ablate_config(values)).match_labels == ranges
+    estimated = ablate_config({**values, "match_labels": "estimate"})
+    assert estimator_config(estimated).match_labels is None
+    with pytest.raises(ConfigError, match="a file of weights is for all synthetic images"):
+        ablate({**values, "out": str(tmp_path / "b"), "match_labels": "weights.npy"})
