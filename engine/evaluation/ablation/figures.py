@@ -40,7 +40,7 @@ def draw_bars(report: Row) -> bytes:
         _bar(axes, place, arm, color, top)
     axes.axvline(unrefined, color=COLORS[1], linewidth=1.5, linestyle="--", zorder=3,
                  label=f"unrefined images: {unrefined:.2f}\u00b0")  # fmt: skip
-    axes.set_yticks(range(len(arms)), [arm["label"] for arm in arms])
+    axes.set_yticks(range(len(arms)), [_named(arm) for arm in arms])
     axes.invert_yaxis()
     axes.set(xlim=(0, 1.14 * top), xlabel="mean angular error on the test set, degrees")
     seeds = len(arms[0]["seeds"])
@@ -77,11 +77,21 @@ def _bar(axes: Axes, place: int, arm: Row, color: str, top: float) -> None:
     axes.barh(place, mean, height=0.62, color=color, alpha=0.55, zorder=1)
     if low is not None:
         # An interval of two seeds can be wider than everything else: it leaves the picture.
-        axes.plot([max(low, 0), min(high, 1.14 * top)], [place, place], color="black",
-                  linewidth=1.4, zorder=4)  # fmt: skip
+        edge = 1.14 * top
+        axes.plot([max(low, 0), min(high, edge)], [place, place], color="black", linewidth=1.4,
+                  zorder=4)  # fmt: skip
+        for end, mark, beyond in ((0, "<", low < 0), (edge, ">", high > edge)):
+            if beyond:
+                axes.plot(end, place, marker=mark, color="black", clip_on=False, zorder=4)
     axes.plot(_final(arm), [place] * len(_final(arm)), linestyle="none", marker="o", markersize=4,
               color="black", markerfacecolor="white", zorder=5)  # fmt: skip
-    axes.text(0.01 * top, place, f"{mean:.2f}\u00b0", va="center", fontsize=9, zorder=6)
+
+
+def _named(arm: Row) -> str:
+    """`base  8.90 degrees`, beside its bar."""
+    return (
+        arm["label"] if arm["mean"] is None else f"{arm['label']}  {arm['mean']['value']:.2f}\u00b0"
+    )
 
 
 def draw_stability(report: Row) -> bytes:
