@@ -34,10 +34,14 @@ SAMPLES = 37  # on a ray
 OUTLIER = 0.4  # px; Cauchy-like weight
 EDGE_DEVIATION, SHAPE_DEVIATION = 0.35, 0.03  # px, and of a and b before any edge is seen
 RADIUS_LIMITS = (4.4, 9.35)
+KNOWN_DEVIATION, KNOWN_LIMIT = 0.04, 0.15  # of a radius that is known
 SHAPE_LIMIT = 0.2
 MAX_ROUGHNESS = 0.12  # px
-MIN_EDGES = 15.0  # sum of weights; a whole side arc is 18
+MIN_EDGES, MIN_EDGES_KNOWN = 15.0, 11.5  # sum of weights over about 34 rays; by known radius
 MIN_STEP = 0.015  # of the image's contrast, per sample of a ray
+
+
+Limits = tuple[Tensor, Tensor]
 
 
 @dataclass(frozen=True)
@@ -66,40 +70,56 @@ class Ellipses:
         return outline
 
 
-def fit_ellipses(x: Tensor) -> Ellipses:
-    """Find and fit the iris of every image; each on its own, knowing nothing of any other.
+def fit_ellipses(x: Tensor, radii: NDArray[np.float64] | None = None) -> Ellipses:
+    """Find and fit the iris of every image.
 
     Args:
         x: brightness float [N, H, W] of single eyes that fill the image as the paper's do.
+        radii: [N] px, about, where the size is known from another image of the same eye: then an
+            ellipse between pupil and limbus is none. Where the iris is remains free.
     """
-    parts = [_fit(part.double()) for part in x.split(CHUNK)]
+    known = None if radii is None else torch.from_numpy(radii)
+    starts = range(0, len(x), CHUNK)
+    parts = [
+        _fit(x[i : i + CHUNK].double(), None if known is None else known[i : i + CHUNK])
+        for i in starts
+    ]
     curve, good = (torch.cat(group) for group in zip(*parts, strict=True))
     values = curve.numpy()
     return Ellipses(values[:, :2], values[:, 2], values[:, 3:], good.numpy())
 
 
-def _fit(x: Tensor) -> tuple[Tensor, Tensor]:
+def _fit(x: Tensor, radii: Tensor | None) -> tuple[Tensor, Tensor]:
     """Curves (x, y, r, a, b) [n, 5] and whether they are good [n]."""
     image = blurred(x, length(BLUR, x))
-    circles = find_circles(x)
+    circles = find_circles(x, radii)
     curve = torch.cat((circles, torch.zeros_like(circles[:, :2])), dim=1)
     angles = 2 * math.pi * torch.arange(RAYS, dtype=x.dtype) / RAYS
     angles = angles[torch.sin(angles).abs() < math.sin(SIDE)]
-    limits = [length(limit, x) for limit in RADIUS_LIMITS]
+    limits = _radius_limits(x, radii)
     for number in range(ROUNDS):
         first = number < FIRST_ROUNDS
         edges = _edges(image, curve, angles, FIRST_REACH if first else REACH,
                        FIRST_SPREAD if first else SPREAD)  # fmt: skip
-        change, weight, rest = _solve(curve, angles, *edges[:2], length(1.0, x))
+        change, weight, rest = _solve(curve, angles, *edges[:2], length(1.0, x), radii)
         curve = torch.cat(
             (
                 curve[:, :2] + change[:, 1:3].clamp(-length(2.0, x), length(2.0, x)),
-                change[:, :1].clamp(*limits),
+                change[:, :1].clamp(*(limit[:, None] for limit in limits)),
                 change[:, 3:].clamp(-SHAPE_LIMIT, SHAPE_LIMIT),
             ),
             dim=1,
         )
-    return curve, _is_good(x, curve, weight, rest, edges[2], limits)
+    least = MIN_EDGES if radii is None else MIN_EDGES_KNOWN
+    return curve, _is_good(x, curve, weight, rest, edges[2], limits) & (weight.sum(1) > least)
+
+
+def _radius_limits(x: Tensor, radii: Tensor | None) -> Limits:
+    """Least and greatest radius of each image, [n] each."""
+    if radii is not None:
+        return radii * (1 - KNOWN_LIMIT), radii * (1 + KNOWN_LIMIT)
+    low, high = (torch.full((len(x),), length(r, x), dtype=x.dtype) for r in RADIUS_LIMITS)
+    return low, high
 
 
 def _edges(
@@ -130,21 +150,30 @@ def _edges(
 
 
 def _solve(
-    curve: Tensor, angles: Tensor, rho: Tensor, weight: Tensor, px: float
+    curve: Tensor,
+    angles: Tensor,
+    rho: Tensor,
+    weight: Tensor,
+    px: float,
+    radii: Tensor | None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """(r, u, v, a, b) [n, 5] by iterated weighted least squares; last weights and residuals."""
     waves = (torch.cos(angles), torch.sin(angles), torch.cos(2 * angles), torch.sin(2 * angles))
     basis = torch.stack((torch.ones_like(angles), *waves), dim=1).repeat(len(curve), 1, 1)
     basis[..., 3:] *= curve[:, 2, None, None]
-    # What is expected before any edge: nearly a circle, of the last radius, about the last centre.
-    prior = torch.tensor((1e-6, 1e-3, 1e-3, 0, 0), dtype=rho.dtype)
-    prior[3:] = (EDGE_DEVIATION * px / SHAPE_DEVIATION) ** 2
+    # What is expected before any edge: nearly a circle, of the known or else the last radius (which
+    # hardly counts), about the last centre (which hardly counts either).
+    prior = torch.tensor((1e-6, 1e-3, 1e-3, 0, 0), dtype=rho.dtype).repeat(len(curve), 1)
+    prior[:, 3:] = (EDGE_DEVIATION * px / SHAPE_DEVIATION) ** 2
+    expected = curve[:, 2] if radii is None else radii
+    if radii is not None:
+        prior[:, 0] = (EDGE_DEVIATION * px / (KNOWN_DEVIATION * radii)) ** 2
     pull = torch.zeros_like(curve)
-    pull[:, 0] = prior[0] * curve[:, 2]
+    pull[:, 0] = prior[:, 0] * expected
     robust = weight
     for _ in range(6):
         scaled = basis * robust[..., None]
-        normal = scaled.mT @ basis + torch.diag(prior)
+        normal = scaled.mT @ basis + torch.diag_embed(prior)
         right = (scaled * rho[..., None]).sum(1) + pull
         solution = torch.linalg.solve(normal, right)
         rest = rho - (basis @ solution[..., None])[..., 0]
@@ -153,17 +182,16 @@ def _solve(
 
 
 def _is_good(
-    x: Tensor, curve: Tensor, weight: Tensor, rest: Tensor, step: Tensor, limits: list[float]
+    x: Tensor, curve: Tensor, weight: Tensor, rest: Tensor, step: Tensor, limits: Limits
 ) -> Tensor:
-    """Whether edges are many, agree with the curve, and are steps that an eye could have."""
+    """Whether edges agree with the curve, and are steps and a radius that an eye could have."""
     total = weight.sum(1)
     roughness = ((weight * rest**2).sum(1) / (total + 1e-12)).sqrt() * PAPER_WIDTH / x.shape[2]
     low, high = contrast(x)
     relative = (weight * step).sum(1) / (total + 1e-12) / (high - low).clamp_min(1e-6)
     radius = curve[:, 2]
     return (
-        (total > MIN_EDGES)
-        & (roughness < MAX_ROUGHNESS)
+        (roughness < MAX_ROUGHNESS)
         & (relative > MIN_STEP)
         & (radius > limits[0] * 1.001)
         & (radius < limits[1] * 0.999)

@@ -28,11 +28,12 @@ ENOUGH_BRIGHTNESS = 0.7  # skin is not to win because it is brighter still
 OUTSIDE = 1.8  # px at a width of 55 beyond the edge
 
 
-def find_circles(x: Tensor) -> Tensor:
+def find_circles(x: Tensor, radii: Tensor | None = None) -> Tensor:
     """The best circle (x, y, radius) of each image, px, float [N, 3], on a grid about 1 px wide.
 
     Args:
         x: brightness float [N, H, W].
+        radii: [N] px, where they are known; else several are tried.
     """
     image = blurred(x, length(1.0, x))
     low, high = (edge[:, None, None] for edge in contrast(x))
@@ -42,9 +43,10 @@ def find_circles(x: Tensor) -> Tensor:
     columns, rows = _centres(x)
     dark = sampled((blurred(x, length(2.5, x)) - low) / scale, columns, rows)
     best = torch.full((len(x),), -math.inf, dtype=x.dtype)
+    tried = [radii] if radii is not None else [torch.full_like(best, length(r, x)) for r in RADII]
     found = torch.zeros((len(x), 3), dtype=x.dtype)
-    for radius in RADII:
-        size = length(radius, x)
+    for radius in tried:
+        size = radius[:, None, None]
         edges, beyond = [], []
         for side in (1.0, -1.0):
             angles = torch.linspace(-ARC, ARC, ARC_POINTS, dtype=x.dtype)
@@ -58,7 +60,7 @@ def find_circles(x: Tensor) -> Tensor:
         score += BRIGHTNESS * torch.minimum(*beyond).clamp_max(ENOUGH_BRIGHTNESS)
         score -= DARKNESS * dark
         value, place = score.max(dim=1)
-        circle = torch.stack((columns[0, place], rows[0, place], torch.full_like(value, size)), 1)
+        circle = torch.stack((columns[0, place], rows[0, place], radius), dim=1)
         found = torch.where((value > best)[:, None], circle, found)
         best = torch.maximum(best, value)
     return found

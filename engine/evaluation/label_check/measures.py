@@ -88,9 +88,16 @@ def compared(pairs: Pairs, config: CheckLabelsConfig, observer: Observer) -> Com
 
 
 def pupil(images: Compared) -> Measured:
-    """Shift of the centre of an ellipse fitted to the iris, each image on its own."""
-    first, second = fit_ellipses(images.synthetic), fit_ellipses(images.refined)
-    both = first.good & second.good
+    """Shift of the centre of an ellipse fitted to the iris of both images.
+
+    The refined image's fit knows the size of the synthetic one's, never its place. A fit that lands
+    more than a radius away has found something else, and counts as lost.
+    """
+    first = fit_ellipses(images.synthetic)
+    second = fit_ellipses(images.refined, first.radii)
+    found = first.good & second.good
+    lost = found & (np.hypot(*(second.centers - first.centers).T) > first.radii)
+    both = found & ~lost
     if both.sum() < LEAST:
         raise DataError(
             f"an iris was found in both images of {int(both.sum())} pairs only, of {len(both):,}; "
@@ -103,6 +110,7 @@ def pupil(images: Compared) -> Measured:
         "failed": {
             "synthetic": int((~first.good).sum()),
             "refined": int((~second.good).sum()),
+            "lost": int(lost.sum()),
             "pairs": int((~both).sum()),
         },
         "mean_x": images.summary(shift[:, 0])["mean"],
