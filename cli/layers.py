@@ -33,6 +33,7 @@ from simgan.engine.config_checks import check_names
 from simgan.engine.errors import ConfigError
 from simgan.engine.evaluation.ablation.config import AblateConfig
 from simgan.engine.evaluation.config import EvaluateConfig
+from simgan.engine.evaluation.label_check.config import CheckLabelsConfig
 from simgan.engine.refine_config import RefineConfig
 
 AUTOMATIC_FILE = "simgan.toml"
@@ -41,6 +42,7 @@ COMMANDS: dict[str, type] = {
     "refine": RefineConfig,
     "evaluate": EvaluateConfig,
     "ablate": AblateConfig,
+    "check-labels": CheckLabelsConfig,
 }
 STARTS_FROM = {"ablate": "train"}
 OWN = {"out", "keep"}  # what a table does not take from the one it starts from

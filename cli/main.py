@@ -26,6 +26,10 @@ COMMANDS = {
         "simgan.cli.ablate:command",
         "Vary one part of SimGAN at a time; table and figures over seeds.",
     ),
+    "check-labels": (
+        "simgan.cli.check_labels:command",
+        "Measure how far refining moved what labels describe.",
+    ),
     "bench": ("simgan.cli.bench:command", "Measure the operations, a training step and refining."),
     "inspect": ("simgan.cli.inspect:command", "Say what a folder or file of images holds."),
     "init": ("simgan.cli.config:init", "Write a commented simgan.toml for your data."),

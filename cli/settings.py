@@ -26,6 +26,7 @@ from simgan.engine.evaluation.ablation.config import (
     implied_values,
 )
 from simgan.engine.evaluation.config import EvaluateConfig, evaluate_config
+from simgan.engine.evaluation.label_check.config import CheckLabelsConfig, check_labels_config
 from simgan.engine.presets import PRESETS
 from simgan.engine.refine_config import RefineConfig, refine_config
 
@@ -200,6 +201,8 @@ def _build(cls: type[C], values: dict[str, Any]) -> C:
         return ablate_config(values)  # type: ignore[return-value]
     if cls is EvaluateConfig:
         return evaluate_config(values)  # type: ignore[return-value]
+    if cls is CheckLabelsConfig:
+        return check_labels_config(values)  # type: ignore[return-value]
     return cls(**values.get("data", {}))
 
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from simgan.engine.evaluation.ablation.config import AblateConfig, ablate_config
     from simgan.engine.evaluation.config import EvaluateConfig, evaluate_config
     from simgan.engine.evaluation.evaluation import EvaluationResult, evaluate
+    from simgan.engine.evaluation.label_check.check import CheckLabelsResult, check_labels
+    from simgan.engine.evaluation.label_check.config import CheckLabelsConfig, check_labels_config
     from simgan.engine.history import HistoryBuffer
     from simgan.engine.refine_config import RefineConfig, refine_config
     from simgan.engine.refiner import Refiner
@@ -37,6 +39,10 @@ _HOME = {
     "EvaluationResult": "simgan.engine.evaluation.evaluation",
     "evaluate": "simgan.engine.evaluation.evaluation",
     "evaluate_config": "simgan.engine.evaluation.config",
+    "CheckLabelsConfig": "simgan.engine.evaluation.label_check.config",
+    "CheckLabelsResult": "simgan.engine.evaluation.label_check.check",
+    "check_labels": "simgan.engine.evaluation.label_check.check",
+    "check_labels_config": "simgan.engine.evaluation.label_check.config",
     "HistoryBuffer": "simgan.engine.history",
     "Refiner": "simgan.engine.refiner",
     "RefineResult": "simgan.engine.refining",
@@ -50,6 +56,8 @@ _HOME = {
 __all__ = [
     "AblateConfig",
     "AblationResult",
+    "CheckLabelsConfig",
+    "CheckLabelsResult",
     "DataPolicy",
     "Discriminator",
     "EvaluateConfig",
@@ -62,6 +70,8 @@ __all__ = [
     "TrainConfig",
     "ablate",
     "ablate_config",
+    "check_labels",
+    "check_labels_config",
     "evaluate",
     "evaluate_config",
     "open_source",

@@ -1,1 +1,1 @@
-"""Whether labels are still true after refining: what moved in an image, measured in several ways."""
+"""Whether labels are still true after refining: what moved in an image, measured five ways."""

@@ -68,15 +68,14 @@ def sampled(x: Tensor, columns: Tensor, rows: Tensor) -> Tensor:
 
     Args:
         x: [N, H, W].
-        columns, rows: [N, ...] or [1, ...], px; (0, 0) is the middle of the top left pixel.
+        columns, rows: of one shape, [N, ...] or [1, ...], px; (0, 0) is the middle of the top left
+            pixel.
     Returns:
         [N, ...].
     """
     count, height, width = x.shape
-    shape = torch.broadcast_shapes(columns.shape, rows.shape)[1:]
-    grid = torch.stack(
-        torch.broadcast_tensors(2 * columns / (width - 1) - 1, 2 * rows / (height - 1) - 1), dim=-1
-    )
+    grid = torch.stack((2 * columns / (width - 1) - 1, 2 * rows / (height - 1) - 1), dim=-1)
+    shape = grid.shape[1:-1]
     grid = grid.reshape(grid.shape[0], 1, -1, 2).expand(count, -1, -1, -1)
     values = F.grid_sample(x[:, None], grid, padding_mode="border", align_corners=True)
     return values.reshape(count, *shape)

@@ -8,6 +8,7 @@ from torch import Tensor
 from simgan.engine.evaluation.label_check.brightness import blurred, gradients, length
 
 BLUR = 0.7  # px at a width of 55: noise is no edge
+BORDER = 2.0  # px at a width of 55, where blur and differences lack their other side
 STRONGEST = 0.1  # of an image's pixels, which count as its edges
 
 
@@ -30,4 +31,6 @@ def edge_agreement(first: Tensor, second: Tensor) -> tuple[NDArray[np.float64], 
 
 
 def _gradient_size(x: Tensor) -> Tensor:
-    return torch.hypot(*gradients(blurred(x, length(BLUR, x)))).flatten(1)
+    border = max(1, round(length(BORDER, x)))
+    size = torch.hypot(*gradients(blurred(x, length(BLUR, x))))
+    return size[:, border:-border, border:-border].flatten(1)

@@ -3,7 +3,7 @@
 Every measure takes the same `Compared` images and returns a `Measured`; none knows of another.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -90,11 +90,13 @@ def compared(pairs: Pairs, config: CheckLabelsConfig, observer: Observer) -> Com
 def pupil(images: Compared) -> Measured:
     """Shift of the centre of an ellipse fitted to the iris of both images.
 
-    The refined image's fit knows the size of the synthetic one's, never its place. A fit that lands
-    more than a radius away has found something else, and counts as lost.
+    The size is taken from a first fit of the synthetic image; both images are then fitted with it,
+    neither knowing the place in the other. A fit that lands more than a radius away has found
+    something else, and counts as lost.
     """
-    first = fit_ellipses(images.synthetic)
-    second = fit_ellipses(images.refined, first.radii)
+    sized = fit_ellipses(images.synthetic)
+    first, second = (fit_ellipses(x, sized.radii) for x in (images.synthetic, images.refined))
+    first = replace(first, good=first.good & sized.good)
     found = first.good & second.good
     lost = found & (np.hypot(*(second.centers - first.centers).T) > first.radii)
     both = found & ~lost

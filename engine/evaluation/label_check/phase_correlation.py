@@ -44,12 +44,10 @@ def measure_shifts(first: Tensor, second: Tensor, points: Tensor, side: int) -> 
         points: [N, K, 2], (x, y) px; (0, 0) is the middle of the top left pixel.
         side: of the square pieces, px, odd.
     """
-    parts = [
-        _measure(a.double(), b.double(), p.double(), side)
-        for a, b, p in zip(
-            first.split(CHUNK), second.split(CHUNK), points.split(CHUNK), strict=True
-        )
-    ]
+    parts = []
+    for start in range(0, len(first), CHUNK):
+        a, b, p = (x[start : start + CHUNK].double() for x in (first, second, points))
+        parts.append(_measure(a, b, p, side))
     return Shifts(*(torch.cat(group) for group in zip(*parts, strict=True)))
 
 
@@ -73,9 +71,9 @@ def pieces(x: Tensor, points: Tensor, side: int) -> Tensor:
     """Squares [N, K, side, side] about points [N, K, 2] of [N, H, W], by cubic interpolation."""
     count, height, width = x.shape
     offsets = torch.arange(side, dtype=x.dtype) - (side - 1) / 2
-    columns = points[..., 0, None, None] + offsets
-    rows = points[..., 1, None, None] + offsets[:, None]
-    columns, rows = torch.broadcast_tensors(columns, rows)
+    square = torch.zeros((side, side), dtype=x.dtype)
+    columns = points[..., 0, None, None] + offsets + square
+    rows = points[..., 1, None, None] + offsets[:, None] + square
     grid = torch.stack((2 * columns / (width - 1) - 1, 2 * rows / (height - 1) - 1), dim=-1)
     values = F.grid_sample(
         x[:, None],
@@ -130,7 +128,8 @@ def _peak(before: Tensor, after: Tensor, window: Tensor, reach: int) -> Tensor:
     flat = found.flatten(-2)
 
     def at(rows: Tensor, columns: Tensor) -> Tensor:
-        return flat.gather(-1, (rows * side + columns)[..., None])[..., 0]
+        value: Tensor = flat.gather(-1, (rows * side + columns)[..., None])[..., 0]
+        return value
 
     top = at(row, column)
     x = column - middle + _vertex(at(row, column - 1), top, at(row, column + 1))
@@ -142,4 +141,5 @@ def _vertex(before: Tensor, at: Tensor, after: Tensor) -> Tensor:
     """Where the parabola through three neighbours is highest, -0.5 to 0.5."""
     bend = before - 2 * at + after
     vertex = 0.5 * (before - after) / bend.clamp_max(-1e-30)
-    return vertex.clamp(-0.5, 0.5)
+    limited: Tensor = vertex.clamp(-0.5, 0.5)
+    return limited

@@ -65,8 +65,8 @@ def labelled_points(
     return Points(", ".join(names), np.concatenate(parts, axis=1) - corner)
 
 
-def at_size(places: NDArray[np.float64], scale: tuple[float, float]) -> NDArray[np.float64]:
-    """Points of images that were resized by `scale` (x, y)."""
+def at_size(places: NDArray[np.float64], scale: Any) -> NDArray[np.float64]:
+    """Points of images that were resized by `scale` (x, y), [2] or broadcast to the points."""
     resized: NDArray[np.float64] = (places + 0.5) * np.asarray(scale) - 0.5
     return resized
 
@@ -93,5 +93,5 @@ def inside(places: NDArray[np.float64], height: int, width: int) -> NDArray[np.b
     """Whether the piece about each point [N, K, 2] lies in the image, but for 2 px at a side."""
     reach = (piece_side(width) - 1) / 2 - 2
     limits = np.array((width, height)) - 1 - reach
-    inner: NDArray[np.bool_] = ((places >= reach) & (places <= limits)).all(axis=-1)
+    inner: NDArray[np.bool_] = np.all((places >= reach) & (places <= limits), axis=-1)
     return inner
