@@ -89,12 +89,12 @@ def estimator_change(
         )
     order = Order(len(others), config.seed, "check-labels").epoch(0).numpy()
     train, validate, _ = split_rows(len(others), None, settings.validation_share, order)
-    training = Labelled(everything.images, everything.gaze, others[train])
-    chooser = Labelled(everything.images, everything.gaze, others[validate])
+    training = Labelled(everything.images, everything.truth, others[train])
+    chooser = Labelled(everything.images, everything.truth, others[validate])
     copies = _as_array(pairs.refined[rows], everything)
     device = pick_device(config.device)
     precision = Precision.choose(device, amp=False, channels_last=False)
-    gaze = everything.gaze[held]
+    gaze = everything.truth[held]
     found: list[list[NDArray[np.float64]]] = []
     with on_device(device):
         images, refined = (looked_at(array, device) for array in (everything.images, copies))
