@@ -36,7 +36,7 @@ def fill(part: Part, values: dict[str, Any]) -> None:
     columns = ("variant", f"mean error, {unit}", f"better than base by, {unit}", "p",
                "spread over seeds", "fluctuation over steps")  # fmt: skip
     part.tables.append(Table("Variants, each with one thing changed", columns, rows))
-    generic.fill(part, {k: v for k, v in values.items() if k not in LEFT_OUT})
+    generic.fill(part, {k: v for k, v in values.items() if k not in LEFT_OUT}, folded=True)
 
 
 def _verdict(variants: int, worse: list[str], better: list[str], values: dict[str, Any]) -> str:

@@ -192,7 +192,7 @@ KIND = PartKind(
     folders=("evaluation",),
     files=("evaluation.json",),
     absent="No evaluation was given: whether refined images make a better training set is not "
-    "known. `simgan-engine evaluate` measures it.",
+    "known; simgan-engine evaluate measures it.",
     fill=fill,
     figures=False,
 )

@@ -19,8 +19,14 @@ DEEPEST = 4  # tables within tables
 Values = Mapping[str, Any]
 
 
-def fill(part: Part, values: Values) -> None:
-    """Sentences, notes and tables of whatever `values` holds, in its own order."""
+def fill(part: Part, values: Values, *, folded: bool = False) -> None:
+    """Sentences, notes and tables of whatever `values` holds, in its own order.
+
+    Args:
+        part: gets them.
+        values: of a JSON file.
+        folded: fold every table, because what matters stands above.
+    """
     part.sentences += [
         Sentence("fact", values[k]) for k in SPOKEN if isinstance(values.get(k), str)
     ]
@@ -31,10 +37,10 @@ def fill(part: Part, values: Values) -> None:
     cells = {key: cell(value) for key, value in plain.items()}
     rows = [(words(key), text) for key, text in cells.items() if text is not None]
     if rows:
-        part.tables.append(Table("Figures", ("figure", "value"), rows[:MOST_ROWS]))
+        part.tables.append(Table("Figures", ("figure", "value"), rows[:MOST_ROWS], folded))
     for key, value in plain.items():
         if cells[key] is None:
-            _add(part, key, value, folded=key in SETTINGS)
+            _add(part, key, value, folded=folded or key in SETTINGS)
 
 
 def _add(part: Part, key: str, value: Any, *, folded: bool) -> None:

@@ -35,9 +35,8 @@ def fill(part: Part, values: dict[str, Any]) -> None:
             Table(f"Measures, {values['unit']} where they are lengths", COLUMNS, rows)
         )
     rest = {k: v for k, v in values.items() if k not in ("measures", "failures")}
-    generic.fill(
-        part, {**rest, **{k: v for k, v in measures.items() if not list(_rows(k, {k: v}))}}
-    )
+    generic.fill(part, {k: v for k, v in measures.items() if not list(_rows("", {k: v}))})
+    generic.fill(part, rest, folded=True)
 
 
 def _rows(outer: str, measures: dict[str, Any]) -> Iterator[list[str]]:

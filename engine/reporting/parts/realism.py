@@ -30,7 +30,7 @@ def fill(part: Part, values: dict[str, Any]) -> None:
         rows.append([str(found["set"]), distance, p, *told])
     part.tables.append(Table("Compared with the real images", COLUMNS, rows))
     rest = {k: v for k, v in values.items() if k not in ("comparisons", "spectrum")}
-    generic.fill(part, rest)
+    generic.fill(part, rest, folded=True)
 
 
 def _share(judge: dict[str, Any], name: str) -> str:

@@ -28,7 +28,8 @@ def fill(part: Part, values: dict[str, Any]) -> None:
         raters = [_rater(row, row["rater"]) for row in found["raters"]]
         part.tables.append(Table(f"{name}: by rater", COLUMNS, [*raters, _rater(pooled, "all")]))
     hardest = sorted(values["images"], key=lambda image: float(image["share"] or 0))[:LISTED]
-    generic.fill(part, {"hardest images": hardest, "settings": values["settings"]})
+    rest = {"hardest images": hardest, "settings": values["settings"]}
+    generic.fill(part, rest, folded=True)
 
 
 def _verdict(name: str, pooled: dict[str, Any], raters: int, confidence: float) -> Sentence:
