@@ -149,11 +149,12 @@ def clean_leftovers(*folders: Path) -> None:
                 path.unlink(missing_ok=True)
 
 
-def prune(folder: Path, keep: int) -> None:
-    """Remove all but the newest `keep` checkpoints."""
+def prune(folder: Path, keep: int, best: str | None = None) -> None:
+    """Remove all but the newest `keep` checkpoints and the one named `best`."""
     for path in checkpoints(folder)[:-keep]:
-        failpoint("checkpoint.prune")
-        _set_aside(path)
+        if path.name != best:
+            failpoint("checkpoint.prune")
+            _set_aside(path)
 
 
 def _set_aside(path: Path) -> None:

@@ -20,7 +20,10 @@ class Clock:
         self._waited = training.synthetic.waited + training.real.waited
 
     def read(self, training: Training, total: int) -> dict[str, float]:
-        """images_per_s, eta_s (of the phase) and data_wait since the last read; starts over."""
+        """images_per_s, eta_s (of the phase) and data_wait since the last read; starts over.
+
+        Nothing where no step was done since then.
+        """
         found = self._measure(training, total)
         self.restart(training)
         return found
@@ -35,7 +38,9 @@ class Clock:
 
     def _measure(self, training: Training, total: int) -> dict[str, float]:
         config, place = training.config, training.place
-        steps = max(place.step - self._step, 1)
+        steps = place.step - self._step
+        if steps < 1:
+            return {}
         seconds = max(time.perf_counter() - self._time, 1e-9)
         waited = training.synthetic.waited + training.real.waited - self._waited
         updates = config.k_g + config.k_d if PHASES[place.phase] == "train" else 1
@@ -46,8 +51,18 @@ class Clock:
         }
 
 
-def whole_run_s(training: Training, images_per_s: float) -> float:
-    """Seconds that the rest of the run takes at the speed of refiner updates, about."""
+def long_run_warning(training: Training, images_per_s: float) -> str | None:
+    """What to say of a run that will be long on its CPU, at the speed of refiner updates."""
+    seconds = _whole_run_s(training, images_per_s)
+    if seconds <= LONG_S or training.players.precision.device.type != "cpu":
+        return None
+    return (
+        f"at this speed the run takes about {seconds / 3600:,.0f} hours on this CPU; a smaller "
+        "--batch, --width or --steps, --channels-last or --preset demo shorten it"
+    )
+
+
+def _whole_run_s(training: Training, images_per_s: float) -> float:
     config, place = training.config, training.place
     per_update = config.batch / max(images_per_s, 1e-9)
     left = float(config.pretrain_refiner_steps - place.step)

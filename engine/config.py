@@ -12,6 +12,7 @@ from typing import Any, Literal
 from simgan.engine.config_checks import (
     check_fields,
     check_names,
+    check_stopping,
     parse_composite,
     parse_device,
     parse_range,
@@ -158,10 +159,41 @@ class TrainConfig:
         True, "Write TensorBoard files when TensorBoard is installed.", group="Output"
     )
 
+    stop_on: Literal["none", "kid", "classifier", "task"] = setting(
+        "none",
+        "Look at refined images and stop when they get no better: kernel distance to the real "
+        "ones, accuracy of a fresh discriminator, or error of a gaze estimator.",
+        group="Stopping",
+    )
+    stop_every: int = setting(500, "Steps between looks.", group="Stopping", low=1)
+    patience: int = setting(
+        5, "Looks in a row without a better figure that end the run.", group="Stopping", low=1
+    )
+    stop_start: int = setting(0, "Step from which on to look.", group="Stopping", low=0)
+    stop_images: int = setting(
+        1_000, "Images of each set that a look sees.", group="Stopping", low=50, high=100_000
+    )
+    stop_steps: int = setting(
+        300, "Updates of the network of a look (classifier, task).", group="Stopping", low=1
+    )
+    stop_task_set: str | None = setting(
+        None,
+        "Labelled real images that validate the task; never those of a final test.",
+        group="Stopping",
+        metavar="PATH",
+    )
+    stop_label_unit: str = setting(
+        "auto",
+        "Unit of gaze labels, as --label-unit of evaluate; the sets are synthetic and validation.",
+        group="Stopping",
+        metavar="auto|UNIT|SET=UNIT,...",
+    )
+
     data: DataPolicy = field(default_factory=DataPolicy)
 
     def __post_init__(self) -> None:
         check_fields(self)
+        check_stopping(self)
         if self.batch % 2:
             raise ConfigError(
                 f"batch must be even (half of it comes from the history), got {self.batch}"

@@ -64,6 +64,20 @@ def _type_name(allowed: tuple[Any, ...]) -> str:
     return " or ".join(words.get(kind, kind.__name__) for kind in allowed if kind is not type(None))
 
 
+def check_stopping(config: Any) -> None:
+    """Check that the settings of a stopping rule belong together."""
+    if config.stop_on == "none":
+        return
+    if (config.stop_on == "task") != (config.stop_task_set is not None):
+        raise ConfigError("stop_task_set and stop_on task need each other, got only one of them")
+    first = max(config.stop_every, config.stop_start)
+    if first > config.steps:
+        raise ConfigError(
+            f"stop_every and stop_start must be at most the {config.steps} steps, "
+            f"or the run is never looked at; got {config.stop_every} and {config.stop_start}"
+        )
+
+
 def parse_size(text: str, name: str) -> tuple[int, int]:
     """'35x55' -> (35, 55): height, width."""
     height, _, width = text.lower().partition("x")

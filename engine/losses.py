@@ -101,20 +101,23 @@ def feature_transform(name: str, device: torch.device) -> FeatureTransform:
     """
     if name in _TRANSFORMS:
         return _TRANSFORMS[name]
-    return _exported(Path(name), device)
+    return exported_network(Path(name), device, "feature_transform")
 
 
-def _exported(path: Path, device: torch.device) -> FeatureTransform:
+def exported_network(path: Path, device: torch.device, setting: str) -> FeatureTransform:
+    """A network of `torch.export`, its weights frozen. Such a file can run code when it is called.
+
+    Raises:
+        ConfigError: naming the setting; the file is missing or is not an exported program.
+    """
     if not path.is_file():
-        raise ConfigError(f"feature_transform: {path} does not exist")
+        raise ConfigError(f"{setting}: {path} does not exist")
     try:
         with _tensors_only():
             network: nn.Module = torch.export.load(path).module()
     except Exception as error:
         # torch.export.load raises a dozen unrelated classes for a foreign file.
-        raise ConfigError(
-            f"feature_transform: {path} is not a torch.export program: {error}"
-        ) from error
+        raise ConfigError(f"{setting}: {path} is not a torch.export program: {error}") from error
     network = network.to(device)
     for parameter in network.parameters():
         parameter.requires_grad_(False)

@@ -30,5 +30,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "sample_every": 200,
         "checkpoint_every": 200,
         "lambda_reg": 0.3,
+        "stop_every": 50,
+        "stop_images": 500,
+        "stop_steps": 100,
     },
 }

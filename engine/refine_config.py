@@ -19,12 +19,16 @@ class RefineConfig:
 
     run: str | None = setting(
         None,
-        "Run folder whose newest checkpoint is used (default: the latest run).",
+        "Run folder whose weights are used (default: the latest run).",
         group="Main",
         metavar="RUN",
     )
     checkpoint: str | None = setting(
-        None, "One checkpoint folder, instead of the newest of a run.", group="Main", metavar="DIR"
+        None,
+        "Which checkpoint of the run, or a folder of its own (default: the best where the run has "
+        "a rule to stop, else the newest).",
+        group="Main",
+        metavar="best|newest|DIR",
     )
     input: str | None = setting(
         None,
@@ -73,8 +77,8 @@ class RefineConfig:
     def __post_init__(self) -> None:
         check_fields(self)
         parse_device(self.device)
-        if self.run is not None and self.checkpoint is not None:
-            raise ConfigError("--run and --checkpoint exclude each other, got both")
+        if self.run is not None and self.checkpoint not in (None, "best", "newest"):
+            raise ConfigError("--run and --checkpoint DIR exclude each other, got both")
 
 
 def refine_config(values: Mapping[str, Any] | None = None) -> RefineConfig:

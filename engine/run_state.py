@@ -10,6 +10,7 @@ from simgan.engine.checkpoint import Checkpoint
 from simgan.engine.config import TrainConfig, to_dict
 from simgan.engine.data.batches import Batches
 from simgan.engine.errors import CheckpointError
+from simgan.engine.evaluation.realism.figures import Figure
 from simgan.engine.label_matching.run_files import fingerprint
 from simgan.engine.metrics import MetricSums
 from simgan.engine.refiner import refiner_header
@@ -46,7 +47,7 @@ class Place:
 
 @dataclass
 class Training:
-    """The moving parts of a run."""
+    """The moving parts of a run; `figure` is what its looks measure, if it has a rule to stop."""
 
     config: TrainConfig
     players: Players
@@ -54,6 +55,7 @@ class Training:
     real: Batches
     metrics: MetricSums
     place: Place = field(default_factory=Place)
+    figure: Figure | None = None
 
 
 def order_name(kind: str, attempt: int) -> str:

@@ -9,12 +9,13 @@ from simgan.engine.checkpoint import (
     save_checkpoint,
     spoken,
 )
-from simgan.engine.clock import LONG_S, Clock, whole_run_s
+from simgan.engine.clock import Clock, long_run_warning
 from simgan.engine.divergence import find_trouble, save_image_names
 from simgan.engine.errors import DiskError, DivergedError, Interrupted
 from simgan.engine.failpoints import failpoint
 from simgan.engine.health import HealthRules
 from simgan.engine.logbook import Logbook, image_tensor
+from simgan.engine.looks import Looks
 from simgan.engine.observer import Observer
 from simgan.engine.run_folder import RunFolder
 from simgan.engine.run_state import (
@@ -70,8 +71,10 @@ class Session:
         self._clock = Clock()
         self._check_every = CHECK_EVERY[training.players.precision.device.type]
         config = training.config
+        self.looks = Looks(training, run.checkpoints, observer, stop)
         if start is not None:
             restore(training, start)
+            self.looks.load(start)
         self._stepper = Stepper(training)
         self._samples = fixed_samples(training.synthetic, training.real)
         self._logbook = Logbook(
@@ -89,7 +92,7 @@ class Session:
         while True:
             self._run_phase()
             place = self.training.place
-            if place.step < self._total():
+            if place.step < self._total() and not self.looks.over:
                 continue  # a rollback led back into an earlier phase
             if place.phase + 1 == len(PHASES):
                 break
@@ -97,6 +100,7 @@ class Session:
             self._save()
         self._save(last=True)
         self._draw()
+        self.looks.closing_words()
 
     def close(self) -> None:
         """Stop threads and flush files."""
@@ -110,7 +114,10 @@ class Session:
         self.observer.phase(PHASES[phase], total, self.training.place.step)
         self._clock.restart(self.training)
         self._positions.clear()
-        while self.training.place.phase == phase and self.training.place.step < total:
+        while self._goes_on(phase, total):
+            if self.looks.due:
+                self._catch_up(total)
+                continue
             step = self.training.place.step
             self._positions[step] = self._position()
             self._positions.pop(step - 2 * self._check_every, None)
@@ -119,13 +126,21 @@ class Session:
             failpoint("train.step")
             self._housekeeping(total)
 
+    def _goes_on(self, phase: int, total: int) -> bool:
+        looks, place = self.looks, self.training.place
+        return place.phase == phase and not looks.over and (place.step < total or looks.due)
+
+    def _catch_up(self, total: int) -> None:
+        """Make the look that a signal had ended; its checkpoint holds the weights already."""
+        self._tick(total)
+        if self.looks.due:
+            self._stop()
+        self.looks.publish()
+
     def _total(self) -> int:
         config = self.training.config
-        return (
-            config.pretrain_refiner_steps,
-            config.pretrain_discriminator_steps,
-            config.steps,
-        )[self.training.place.phase]
+        totals = (config.pretrain_refiner_steps, config.pretrain_discriminator_steps, config.steps)
+        return totals[self.training.place.phase]
 
     def _step(self, phase: str) -> None:
         """One step of a phase, without waiting for the device."""
@@ -135,6 +150,7 @@ class Session:
         """Steps until the next look at the device, or the end of the phase."""
         config, step = self.training.config, self.training.place.step
         every = (config.log_every, config.sample_every, config.checkpoint_every, self._check_every)
+        every += self.looks.rhythm
         return min(self._total() - step, *(steps - step % steps for steps in every))
 
     def _position(self) -> dict[str, int]:
@@ -143,7 +159,7 @@ class Session:
     def _housekeeping(self, total: int) -> None:
         config, step = self.training.config, self.training.place.step
         training_phase = PHASES[self.training.place.phase] == "train"
-        ticked = step % config.log_every == 0 or step == total
+        ticked = step % config.log_every == 0 or step == total or self.looks.due
         saving = step % config.checkpoint_every == 0
         stopping = self.stop.requested is not None
         if (ticked or saving or stopping or step % self._check_every == 0) and self._rolled_back():
@@ -154,15 +170,20 @@ class Session:
             self._pulse(total)
         if training_phase and step % config.sample_every == 0:
             self._draw()
-        if saving and step < total:
+        if (saving and step < total) or self.looks.better:
             self._save()
-        if stopping:
+        if stopping or self.looks.due:
             self._stop()
 
     def _tick(self, total: int) -> None:
         place = self.training.place
-        metrics = self.training.metrics.read()
-        metrics |= self._clock.read(self.training, total)
+        speed = self._clock.read(self.training, total)
+        seen = self.looks.look()
+        if self.looks.due:
+            return  # a signal ended the look; a resume makes it, and this tick
+        if seen:
+            self._clock.restart(self.training)
+        metrics = self.training.metrics.read() | speed | seen
         phase = PHASES[place.phase]
         row = {"phase": phase, "step": place.step, **metrics}
         try:
@@ -184,15 +205,9 @@ class Session:
         self.observer.tick({"step": float(place.step), **speed})
         if place.phase == 0 and not self._told_long:
             self._told_long = True
-            self._warn_of_a_long_run(speed["images_per_s"])
-
-    def _warn_of_a_long_run(self, images_per_s: float) -> None:
-        hours = whole_run_s(self.training, images_per_s) / 3600
-        if hours * 3600 > LONG_S and self.training.players.precision.device.type == "cpu":
-            self.observer.warning(
-                f"at this speed the run takes about {hours:,.0f} hours on this CPU; a smaller "
-                "--batch, --width or --steps, --channels-last or --preset demo shorten it"
-            )
+            warning = long_run_warning(self.training, speed["images_per_s"])
+            if warning is not None:
+                self.observer.warning(warning)
 
     def _draw(self) -> None:
         step = self.training.place.step
@@ -218,19 +233,21 @@ class Session:
                 self.run.checkpoints,
                 training.place.name,
                 snapshot_tensors(training),
-                snapshot_state(training, self._logbook.offset),
+                snapshot_state(training, self._logbook.offset) | self.looks.entry(),
                 snapshot_headers(training),
             )
         except DiskError as error:
             self._failed_saves += 1
+            self.looks.not_saved()
             stopping = last or self.stop.requested is not None
             if stopping or self._failed_saves >= MAX_FAILED_SAVES:
                 raise
             self.observer.warning(f"{error.what} Training continues; free space or pass --keep 1.")
             return
         self._failed_saves = 0
+        self.looks.publish()
         try:
-            prune(self.run.checkpoints, training.config.keep)
+            prune(self.run.checkpoints, training.config.keep, self.looks.best)
         except OSError as error:
             self.observer.warning(f"cannot remove an old checkpoint: {error}. Training continues.")
 
@@ -266,6 +283,7 @@ class Session:
             )
         good = load_checkpoint(newest_checkpoint(self.run.checkpoints, self.observer.warning))
         restore(self.training, good)
+        self.looks.load(good)
         self.last_checkpoint = good.path
         self.training.place = Place(self.training.place.phase, self.training.place.step, attempt)
         place_data(self.training, good.state["position"])

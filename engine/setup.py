@@ -17,6 +17,7 @@ from simgan.engine.data.sources import open_source
 from simgan.engine.discriminator import Discriminator
 from simgan.engine.durable import replace_file
 from simgan.engine.errors import ConfigError, DataError, Interrupted
+from simgan.engine.evaluation.realism.figures import build_figure
 from simgan.engine.history import HistoryBuffer
 from simgan.engine.losses import effective_lambda, feature_transform
 from simgan.engine.metrics import MetricSums
@@ -60,6 +61,8 @@ def absolute_paths(config: TrainConfig) -> TrainConfig:
         changes[kind] = path if path.startswith("procedural:") else str(Path(path).resolve())
     if config.feature_transform.endswith(".pt2"):
         changes["feature_transform"] = str(Path(config.feature_transform).resolve())
+    if config.stop_task_set and not config.stop_task_set.startswith("procedural:"):
+        changes["stop_task_set"] = str(Path(config.stop_task_set).resolve())
     return dataclasses.replace(config, **changes)
 
 
@@ -180,6 +183,7 @@ def build_training(
         Batches(arrays.synthetic, seed=config.seed, name="synthetic", device=device),
         Batches(arrays.real, seed=config.seed, name="real", device=device),
         MetricSums(device),
+        figure=build_figure(config, *arrays, precision, observer),
     )
     if weights is not None:
         training.synthetic.order = WeightedOrder(weights, config.seed, "synthetic")

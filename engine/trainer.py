@@ -45,12 +45,16 @@ class RunResult:
         steps: steps of Algorithm 1 done.
         metrics: means of the last tick.
         checkpoint: its last checkpoint.
+        best: its best checkpoint by `stop_on`; None without.
+        verdict: in a sentence, whether and why it stopped by `stop_on`, and the best step.
     """
 
     run: Path
     steps: int
     metrics: dict[str, float]
     checkpoint: Path
+    best: Path | None = None
+    verdict: str | None = None
 
 
 def train(
@@ -180,7 +184,15 @@ def _finish(session: Session) -> RunResult:
     finally:
         session.close()
     place: Place = session.training.place
-    return RunResult(session.run.path, place.step, session.last_metrics, session.last_checkpoint)
+    best = session.looks.best
+    return RunResult(
+        session.run.path,
+        place.step,
+        session.last_metrics,
+        session.last_checkpoint,
+        None if best is None else session.run.checkpoints / best,
+        session.looks.verdict(),
+    )
 
 
 def _resuming(run: RunFolder, checkpoint: Checkpoint | None) -> str:
@@ -231,6 +243,7 @@ HARMLESS = (
     "checkpoint_every",
     "keep",
     "tensorboard",
+    "patience",
 )
 
 

@@ -137,7 +137,7 @@ class Batches:
         self.resident = _fits(array, device) if resident is None else resident
         self.waited = 0.0
         self._position = 0
-        self._images = _as_tensor(array.images)
+        self._images = stored_tensor(array.images)
         if self.resident:
             self._images = self._images.to(device)
         self._stream: _Stream | None = None
@@ -250,7 +250,7 @@ class _Stream:
         self._thread.join()
 
 
-def _as_tensor(images: np.ndarray) -> Tensor:
+def stored_tensor(images: np.ndarray) -> Tensor:
     """The memory map as a tensor, no copy; uint16 as int16, which every operation supports."""
     if images.dtype == np.uint16:
         images = images.view(np.int16)

@@ -46,14 +46,18 @@ class GazeEstimator(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Gaze vectors [N, 3] of any length, for images [N, 1, 35, 55]."""
+        y: Tensor = self.gaze(self.features(x))
+        return y
+
+    def features(self, x: Tensor) -> Tensor:
+        """The last hidden layer [N, hidden], for images [N, 1, 35, 55]."""
         for conv in self.convs[:3]:
             x = F.relu(conv(x))
         x = F.max_pool2d(x, 3, 2)
         for conv in self.convs[3:]:
             x = F.relu(conv(x))
         x = F.max_pool2d(x, 2, 2)
-        y: Tensor = self.gaze(F.relu(self.hidden(x.flatten(1))))
-        return y
+        return F.relu(self.hidden(x.flatten(1)))
 
 
 class NormalizedEstimator(nn.Module):

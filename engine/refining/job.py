@@ -223,7 +223,8 @@ class Job:
 
     def _announce(self, done: int) -> None:
         total = len(self.source)
-        self.view.message(f"refining {self.source.location} with {self.weights.path}")
+        why = f" ({self.weights.why})" if self.weights.why else ""
+        self.view.message(f"refining {self.source.location} with {self.weights.path}{why}")
         if self.config.amp and self.weights.image.get("dtype") == "uint16":
             self.view.warning("--amp keeps about 8 of the 16 bits; leave it out to keep them all")
         if self.source.policy.channels != "keep":

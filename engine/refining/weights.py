@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from simgan.engine.best_checkpoint import read_best
 from simgan.engine.checkpoint import verified_file
 from simgan.engine.config import DataPolicy, parse_range, train_config
 from simgan.engine.data.source import Source
@@ -18,6 +19,7 @@ from simgan.engine.precision import Precision, pick_backends, pick_device
 from simgan.engine.refine_config import RefineConfig
 from simgan.engine.refiner import Refiner, load_refiner_file
 from simgan.engine.run_folder import find_run, latest_run
+from simgan.engine.stopping import WORDS, spoken
 from simgan.kernels.residual_block import block_limits
 
 TIMES = "\u00d7"
@@ -40,6 +42,7 @@ class Weights:
             be empty.
         policy: data settings of the training.
         synthetic: the run's own synthetic set.
+        why: this checkpoint, in words; empty where there was no choice.
     """
 
     refiner: Refiner
@@ -49,6 +52,7 @@ class Weights:
     image: dict[str, Any]
     policy: DataPolicy
     synthetic: str | None
+    why: str = ""
 
     def refuse_channels(self, shape: tuple[int, ...], name: str) -> None:
         """Raise CheckpointError unless an image [H, W, C] has the channels of the refiner."""
@@ -97,22 +101,15 @@ class Weights:
 
 
 def find_weights(config: RefineConfig) -> Weights:
-    """The weights that a config names: a checkpoint, or the newest of a run, or of the latest run.
+    """The weights that a config names: a checkpoint, or one of a run, or of the latest run.
+
+    Of a run it is the best where the run has a rule to stop, else the newest.
 
     Raises:
         CheckpointError: nothing is there, or it is damaged; nothing is ever refined without
         weights.
     """
-    run: Path | None = None
-    if config.checkpoint is not None:
-        place = Path(config.checkpoint)
-        if place.parent.name == "checkpoints":
-            run = place.parent.parent
-        elif (place / "checkpoints").is_dir():
-            run = place
-    else:
-        run = find_run(config.run) if config.run is not None else latest_run().path
-        place = run
+    run, place, why = _place(config)
     file = verified_file(place, "refiner.safetensors")
     precision = Precision.choose(
         pick_device(config.device), amp=config.amp, channels_last=config.channels_last
@@ -133,7 +130,31 @@ def find_weights(config: RefineConfig) -> Weights:
         image=state.get("image", {}),
         policy=trained.data if trained else DataPolicy(),
         synthetic=trained.synthetic if trained else None,
+        why=why,
     )
+
+
+def _place(config: RefineConfig) -> tuple[Path | None, Path, str]:
+    """The run, if it is one; what to look for weights in; and why there, in words."""
+    if config.checkpoint not in (None, "best", "newest"):
+        assert config.checkpoint is not None
+        place = Path(config.checkpoint)
+        if place.parent.name == "checkpoints":
+            return place.parent.parent, place, ""
+        return place if (place / "checkpoints").is_dir() else None, place, ""
+    run = find_run(config.run) if config.run is not None else latest_run().path
+    folder = run / "checkpoints"
+    best = None if config.checkpoint == "newest" else read_best(folder)
+    if best is None:
+        if config.checkpoint == "best":
+            raise CheckpointError(
+                f"{run} has no best checkpoint: it was trained without --stop-on, or has not "
+                "looked yet",
+                fix="Leave out --checkpoint for the newest one.",
+            )
+        return run, run, ""
+    why = f"the best of the run: {WORDS[best.figure]} {spoken(best.figure, best.value)}"
+    return run, folder / best.checkpoint, f"{why}; --checkpoint newest takes the newest"
 
 
 def _state_beside(file: Path) -> dict[str, Any]:

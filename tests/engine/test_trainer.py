@@ -215,7 +215,7 @@ def test_distant_ticks_are_bridged_by_signs_of_life(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("simgan.engine.clock.PULSE_S", 0.0)
-    monkeypatch.setattr("simgan.engine.session.LONG_S", 0.0)
+    monkeypatch.setattr("simgan.engine.clock.LONG_S", 0.0)
     listener = Listener()
     train(tiny_config(tmp_path, log_every=100), observer=listener)
     steps = [int(tick["step"]) for tick in listener.ticks]

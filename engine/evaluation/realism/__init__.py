@@ -1,0 +1,1 @@
+"""How far refined images still are from real ones: two-sample tests."""
