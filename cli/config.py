@@ -19,6 +19,7 @@ from simgan.engine.durable import replace_file
 from simgan.engine.errors import ConfigError
 from simgan.engine.evaluation.ablation.config import AblateConfig
 from simgan.engine.evaluation.config import EvaluateConfig
+from simgan.engine.evaluation.realism.config import RealismConfig
 from simgan.engine.presets import PRESETS
 from simgan.engine.refine_config import RefineConfig
 
@@ -85,6 +86,7 @@ def document(chosen: dict[str, str]) -> str:
         ("refine", RefineConfig, {}),
         ("evaluate", EvaluateConfig, {}),
         ("ablate", AblateConfig, {}),
+        ("check-realism", RealismConfig, {}),
         ("data", DataPolicy, implied),
     )
     parts = [HEAD]

@@ -34,6 +34,7 @@ from simgan.engine.errors import ConfigError
 from simgan.engine.evaluation.ablation.config import AblateConfig
 from simgan.engine.evaluation.config import EvaluateConfig
 from simgan.engine.evaluation.label_check.config import CheckLabelsConfig
+from simgan.engine.evaluation.realism.config import RealismConfig
 from simgan.engine.refine_config import RefineConfig
 
 AUTOMATIC_FILE = "simgan.toml"
@@ -43,6 +44,7 @@ COMMANDS: dict[str, type] = {
     "evaluate": EvaluateConfig,
     "ablate": AblateConfig,
     "check-labels": CheckLabelsConfig,
+    "check-realism": RealismConfig,
 }
 STARTS_FROM = {"ablate": "train"}
 OWN = {"out", "keep"}  # what a table does not take from the one it starts from

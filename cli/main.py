@@ -30,6 +30,10 @@ COMMANDS = {
         "simgan.cli.check_labels:command",
         "Measure how far refining moved what labels describe.",
     ),
+    "check-realism": (
+        "simgan.cli.check_realism:command",
+        "Test how far refined images still are from real ones.",
+    ),
     "bench": ("simgan.cli.bench:command", "Measure the operations, a training step and refining."),
     "inspect": ("simgan.cli.inspect:command", "Say what a folder or file of images holds."),
     "init": ("simgan.cli.config:init", "Write a commented simgan.toml for your data."),

@@ -2,7 +2,7 @@
 
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,9 @@ import click
 
 from simgan.cli import words
 from simgan.cli.progress import COLUMNS
+from simgan.engine.best_checkpoint import Best, read_best
 from simgan.engine.run_folder import RUNS, RunFolder, find_run, runs
+from simgan.engine.stopping import WORDS, spoken
 
 TAIL_BYTES = 65_536  # a row of metrics has a few hundred bytes; the last one is in here
 
@@ -22,6 +24,7 @@ class Run:
     Attributes:
         steps: step of its newest checkpoint; 0 before the first one of Algorithm 1.
         metrics: last row of metrics.jsonl.
+        best: what its rule to stop says; None without.
     """
 
     path: Path
@@ -31,13 +34,15 @@ class Run:
     metrics: dict[str, Any]
     bytes: int
     locked: bool
+    best: Best | None = None
 
     @property
     def state(self) -> str:
         """training (somebody holds the lock), done or stopped."""
         if self.locked:
             return "training"
-        return "done" if self.steps >= self.planned else "stopped"
+        ended = self.best is not None and self.best.stopped is not None
+        return "done" if ended or self.steps >= self.planned else "stopped"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for --json."""
@@ -48,6 +53,7 @@ class Run:
             "steps": self.steps,
             "planned": self.planned,
             "metrics": self.metrics,
+            "best": None if self.best is None else asdict(self.best),
             "bytes": self.bytes,
         }
 
@@ -93,6 +99,11 @@ def show(name: str, as_json: bool) -> None:
         ("checkpoints", ", ".join(files["checkpoints"]) or "none"),
         ("samples", files["samples"] or "none"),
     ]
+    if run.best is not None:
+        best = run.best
+        ended = f"; ended the run at step {best.stopped:,}" if best.stopped is not None else ""
+        figure = f"{WORDS[best.figure]} {spoken(best.figure, best.value)}"
+        rows.append(("best", f"{best.checkpoint}: {figure}{ended}"))
     click.echo(words.table(rows))
     if run.metrics:
         last = f"last metrics ({run.metrics.get('phase')}, step {run.metrics.get('step')})"
@@ -122,6 +133,7 @@ def read_run(path: Path) -> Run:
         metrics=_last_row(path / "metrics.jsonl"),
         bytes=sum(file.stat().st_size for file in path.rglob("*") if file.is_file()),
         locked=_is_locked(path),
+        best=read_best(path / "checkpoints"),
     )
 
 

@@ -27,10 +27,14 @@ from simgan.engine.evaluation.ablation.config import (
 )
 from simgan.engine.evaluation.config import EvaluateConfig, evaluate_config
 from simgan.engine.evaluation.label_check.config import CheckLabelsConfig, check_labels_config
+from simgan.engine.evaluation.realism.config import RealismConfig, realism_config
 from simgan.engine.presets import PRESETS
 from simgan.engine.refine_config import RefineConfig, refine_config
 
-GROUPS = ("Main", "Algorithm", "Networks", "Performance", "Output", "Data", "Settings", "Other")
+GROUPS = (
+    *("Main", "Algorithm", "Networks", "Performance", "Output", "Stopping", "Data"),
+    *("Settings", "Other"),
+)
 METAVARS = {int: "N", float: "X", str: "TEXT"}
 NAME_COLUMN = 30
 PATHS = ("PATH", "RUN", "DIR")
@@ -203,6 +207,8 @@ def _build(cls: type[C], values: dict[str, Any]) -> C:
         return evaluate_config(values)  # type: ignore[return-value]
     if cls is CheckLabelsConfig:
         return check_labels_config(values)  # type: ignore[return-value]
+    if cls is RealismConfig:
+        return realism_config(values)  # type: ignore[return-value]
     return cls(**values.get("data", {}))
 
 

@@ -140,6 +140,8 @@ def summary(result: "RunResult") -> dict[str, Any]:
         "steps": result.steps,
         "metrics": words.finite(result.metrics),
         "checkpoint": str(result.checkpoint),
+        "best": None if result.best is None else str(result.best),
+        "verdict": result.verdict,
         "samples": None if grid is None else str(grid),
     }
 
@@ -151,6 +153,8 @@ def _closing(result: "RunResult", seconds: float) -> str:
         ("samples", grid or "none yet"),
         ("checkpoint", result.checkpoint),
     ]
+    if result.best is not None:
+        rows.append(("best", result.best))
     known = runs()
     latest = bool(known) and known[-1].resolve() == result.run.resolve()
     following = "simgan-engine refine" if latest else f"simgan-engine refine --run {result.run}"

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from simgan.engine.evaluation.evaluation import EvaluationResult, evaluate
     from simgan.engine.evaluation.label_check.check import CheckLabelsResult, check_labels
     from simgan.engine.evaluation.label_check.config import CheckLabelsConfig, check_labels_config
+    from simgan.engine.evaluation.realism.config import RealismConfig, realism_config
+    from simgan.engine.evaluation.realism.realism import RealismResult, check_realism
     from simgan.engine.history import HistoryBuffer
     from simgan.engine.refine_config import RefineConfig, refine_config
     from simgan.engine.refiner import Refiner
@@ -43,6 +45,10 @@ _HOME = {
     "CheckLabelsResult": "simgan.engine.evaluation.label_check.check",
     "check_labels": "simgan.engine.evaluation.label_check.check",
     "check_labels_config": "simgan.engine.evaluation.label_check.config",
+    "RealismConfig": "simgan.engine.evaluation.realism.config",
+    "RealismResult": "simgan.engine.evaluation.realism.realism",
+    "check_realism": "simgan.engine.evaluation.realism.realism",
+    "realism_config": "simgan.engine.evaluation.realism.config",
     "HistoryBuffer": "simgan.engine.history",
     "Refiner": "simgan.engine.refiner",
     "RefineResult": "simgan.engine.refining",
@@ -63,6 +69,8 @@ __all__ = [
     "EvaluateConfig",
     "EvaluationResult",
     "HistoryBuffer",
+    "RealismConfig",
+    "RealismResult",
     "RefineConfig",
     "RefineResult",
     "Refiner",
@@ -72,9 +80,11 @@ __all__ = [
     "ablate_config",
     "check_labels",
     "check_labels_config",
+    "check_realism",
     "evaluate",
     "evaluate_config",
     "open_source",
+    "realism_config",
     "refine",
     "refine_config",
     "report",

@@ -16,8 +16,9 @@ class Observer(Protocol):
         Keys: step, images_per_s, refiner_loss, realism_loss, self_regularization,
         discriminator_loss (sums over patches and pixels, means over images), d_accuracy_real,
         d_accuracy_refined (0 to 1), mean_abs_change (|R(x) - x| in [-1, 1] units), eta_s, data_wait
-        (share of the time, 0 to 1); at a look of `stop_on` also kid, kid_low, kid_high, or classifier,
-        classifier_images (0 to 1), or task (degrees), and look_s. A phase leaves out what it does not measure.
+        (share of the time, 0 to 1). At a look of `stop_on` also look_s and kid, kid_low, kid_high,
+        or classifier, classifier_images (0 to 1), or task (degrees). A phase leaves out what it
+        does not measure.
         """
 
     def message(self, text: str) -> None:

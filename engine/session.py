@@ -149,7 +149,7 @@ class Session:
     def _ahead(self) -> int:
         """Steps until the next look at the device, or the end of the phase."""
         config, step = self.training.config, self.training.place.step
-        every = (config.log_every, config.sample_every, config.checkpoint_every, self._check_every)
+        every = [config.log_every, config.sample_every, config.checkpoint_every, self._check_every]
         every += self.looks.rhythm
         return min(self._total() - step, *(steps - step % steps for steps in every))
 

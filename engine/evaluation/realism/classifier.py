@@ -81,7 +81,7 @@ def right(scores: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 
 def halves(refined: Images, real: Images, seed: int) -> Halves:
-    """Part both sets at random; where one is larger, what is beyond the other's size is left out."""
+    """Part both sets at random; of the larger one, as many images as of the other take part."""
     count = min(len(refined), len(real)) // 2
     parts = []
     for images, name in ((refined, "refined"), (real, "real")):
@@ -174,7 +174,9 @@ class ClassifierTest:
     seeds: list[tuple[int, float, float]]
 
 
-def summarize(answers: Sequence[Answers], seeds: Sequence[int], confidence: float) -> ClassifierTest:
+def summarize(
+    answers: Sequence[Answers], seeds: Sequence[int], confidence: float
+) -> ClassifierTest:
     """One result of several discriminators that were asked about the same images."""
     patches = np.array([its.patch_accuracy for its in answers])
     mean, half = float(patches.mean()), math.nan

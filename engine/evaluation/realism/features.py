@@ -56,7 +56,7 @@ class RandomFeatures(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        features = []
+        features: list[Tensor] = []
         for number, weight in enumerate(self.filters):
             x = F.relu(F.conv2d(x, weight, stride=1 if number == 0 else 2))
             features += torch.std_mean(x, dim=(2, 3), correction=0)[::-1]

@@ -1,4 +1,4 @@
-"""The figures by which a run can stop: each takes refined images and gives a number, less is better.
+"""The figures by which a run can stop: refined images in, a number out that should be small.
 
 All of them keep their own random generators, fixed by the seed of the run: the same images, halves
 and first weights at every look, so that looks differ by the refiner alone.
@@ -176,9 +176,7 @@ def _settings(config: TrainConfig) -> EvaluateConfig:
     )
 
 
-def _validation(
-    config: TrainConfig, settings: EvaluateConfig, observer: Observer
-) -> LabelledSet:
+def _validation(config: TrainConfig, settings: EvaluateConfig, observer: Observer) -> LabelledSet:
     assert config.stop_task_set is not None
     return load_set(config.stop_task_set, "validation", "validation", settings, observer)
 
