@@ -32,6 +32,6 @@ PRESETS: dict[str, dict[str, Any]] = {
         "lambda_reg": 0.3,
         "stop_every": 50,
         "stop_images": 500,
-        "stop_steps": 100,
+        "stop_steps": 60,
     },
 }

@@ -15,7 +15,7 @@ from tiny import TINY, tiny_data
 from simgan.engine.checkpoint import checkpoints
 
 ZYGOTE = Path(__file__).parent / "reliability" / "zygote.py"
-TIMINGS = ("images_per_s", "eta_s", "data_wait")
+TIMINGS = ("images_per_s", "eta_s", "data_wait", "look_s")
 PATIENCE = 120.0  # seconds after which a child counts as hanging
 
 

@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 
 from simgan.engine.trainer import RunResult
 
-TIMINGS = ("images_per_s", "eta_s", "data_wait")
+TIMINGS = ("images_per_s", "eta_s", "data_wait", "look_s")
 
 
 def metric_rows(run: Path) -> list[dict[str, Any]]:

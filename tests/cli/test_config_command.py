@@ -61,6 +61,7 @@ def test_a_new_file_changes_nothing_but_what_was_asked(in_tmp: Path) -> None:
         "refine": {},
         "evaluate": {},
         "ablate": {},
+        "check-realism": {},
         "data": {},
     }
     assert settings.resolve(TrainConfig, {}, environ={}).config == train_config(given)

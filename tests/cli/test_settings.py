@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from simgan.cli import layers, settings
 from simgan.cli.ablate import command as ablate_command
 from simgan.cli.check_labels import command as check_labels_command
+from simgan.cli.check_realism import command as realism_command
 from simgan.cli.evaluate import command as evaluate_command
 from simgan.cli.refine import command as refine_command
 from simgan.cli.train import command as train_command
@@ -20,6 +21,7 @@ from simgan.engine.errors import ConfigError
 from simgan.engine.evaluation.ablation.config import QUICK, AblateConfig
 from simgan.engine.evaluation.config import EvaluateConfig
 from simgan.engine.evaluation.label_check.config import CheckLabelsConfig
+from simgan.engine.evaluation.realism.config import RealismConfig
 from simgan.engine.refine_config import RefineConfig
 
 OWN = {
@@ -28,6 +30,7 @@ OWN = {
     "evaluate": {"as_json", "quiet", "verbose", "config_file", "assignments"},
     "ablate": {"dry_run", "as_json", "quiet", "verbose", "config_file", "assignments"},
     "check-labels": {"as_json", "quiet", "verbose", "config_file", "assignments"},
+    "check-realism": {"as_json", "quiet", "verbose", "config_file", "assignments"},
 }
 
 
@@ -51,8 +54,9 @@ def refusal(cls: type = TrainConfig, **given: Any) -> ConfigError:
         (EvaluateConfig, evaluate_command),
         (AblateConfig, ablate_command),
         (CheckLabelsConfig, check_labels_command),
+        (RealismConfig, realism_command),
     ],
-    ids=["train", "refine", "evaluate", "ablate", "check-labels"],
+    ids=["train", "refine", "evaluate", "ablate", "check-labels", "check-realism"],
 )
 def test_options_are_the_fields_of_the_config(cls: type, command: click.Command) -> None:
     names = {field.name for field in dataclasses.fields(cls)} - {"data"}

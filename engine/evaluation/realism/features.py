@@ -141,11 +141,14 @@ def extract(images: Images, extractor: Extractor) -> NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class Scale:
-    """Mean 0 and deviation 1 for each feature of the real images, so that no feature's unit counts.
+    """Features in deviations of the real ones, beyond a few of them logarithmic (asinh).
+
+    So no feature's unit counts, and one that hardly varies over the real images cannot outweigh all
+    others when it moves: plain deviations of strong noise went beyond 1,000 in some features, and
+    their cube left a distance without a usable interval.
 
     Attributes:
-        mean, deviation: [D]; features that are constant over the real images are left as they are
-            but for their mean.
+        mean, deviation: [D] over the real images; a constant feature has deviation 1.
     """
 
     mean: NDArray[np.float64]
@@ -159,6 +162,5 @@ class Scale:
         return cls(real.mean(axis=0), np.where(constant, 1.0, deviation))
 
     def __call__(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Features [N, D] in deviations of the real ones."""
-        scaled: NDArray[np.float64] = (features - self.mean) / self.deviation
-        return scaled
+        """Scaled features [N, D]."""
+        return np.arcsinh((features - self.mean) / self.deviation)

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from simgan.engine.config import to_dict
@@ -37,6 +38,8 @@ from simgan.engine.evaluation.training import Labelled, fit
 from simgan.engine.observer import Observer, SilentObserver
 from simgan.engine.precision import Precision, on_device, pick_device, repeatable
 from simgan.engine.run_folder import environment
+
+OWN_FEATURES = ("random", "estimator")
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,8 @@ def compare_samples(
     """Every figure of a check."""
     extractor, described = _extractor(samples, config, device, observer)
     features = extract(samples.real, extractor)
-    scale = Scale.of(features)
+    # A given network's features stay as they are, so that of Inception it is the published KID.
+    scale = Scale.of(features) if config.features in OWN_FEATURES else np.asarray
     scaled = scale(features)
     observer.message(f"kernel distance: {described}, {features.shape[1]:,} features")
     real = pixel_statistics(samples.real)
