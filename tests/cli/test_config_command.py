@@ -14,6 +14,7 @@ from simgan.engine.config import DataPolicy, TrainConfig, to_dict, train_config
 from simgan.engine.errors import ConfigError
 from simgan.engine.evaluation.ablation.config import AblateConfig, ablate_config
 from simgan.engine.evaluation.config import EvaluateConfig
+from simgan.engine.evaluation.realism.config import RealismConfig
 from simgan.engine.refine_config import RefineConfig
 
 
@@ -80,12 +81,14 @@ def test_every_commented_line_is_the_default_of_its_setting(preset: str, in_tmp:
     assert settings.resolve(EvaluateConfig, {}, environ={}).config == EvaluateConfig()
     ablation = settings.resolve(AblateConfig, {}, environ={}).config
     assert ablation == ablate_config({"preset": preset})
+    assert settings.resolve(RealismConfig, {}, environ={}).config == RealismConfig()
 
 
 def test_every_setting_is_in_the_file(in_tmp: Path) -> None:
     write()
     text = Path("simgan.toml").read_text()
     for cls in (TrainConfig, RefineConfig, EvaluateConfig, AblateConfig, DataPolicy):
+    for cls in (TrainConfig, RefineConfig, EvaluateConfig, RealismConfig, DataPolicy):
         for name in to_dict(cls()):
             assert name == "data" or re.search(rf"^(# )?{name} = ", text, re.M), name
 

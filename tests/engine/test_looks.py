@@ -1,6 +1,7 @@
 """Looks: training does not feel them, the best checkpoint is kept, a resume decides the same."""
 
 import json
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,8 +22,6 @@ from simgan.engine.errors import CheckpointError, ConfigError, DataError, Interr
 from simgan.engine.evaluation.realism.images import random_rows, sample
 from simgan.engine.session import Session
 from simgan.engine.trainer import RunResult, resume, train
-
-KIDS = ("kid", "kid_low", "kid_high")
 
 
 def config_of(folder: Path, **changes: Any) -> TrainConfig:
@@ -86,7 +85,7 @@ def best_of(result: RunResult | Path) -> dict[str, Any]:
 def test_training_is_the_same_to_the_bit_with_looks_and_without(
     tmp_path: Path, figure: str
 ) -> None:
-    changes = {"stop_every": 3, "log_every": 3}
+    changes = {"stop_every": 3, "log_every": 3, "stop_steps": 15}
     without = train(config_of(tmp_path / "a", stop_on="none", **changes))
     looked = train(config_of(tmp_path / "b", stop_on=figure, **changes))
     assert_same_state(looked, without)
@@ -212,8 +211,6 @@ def test_a_rollback_goes_back_to_what_was_known_then(
 def test_a_best_checkpoint_that_is_gone_is_told(
     tmp_path: Path, script: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import shutil
-
     script(1.0, 2.0, 2.0)
     with monkeypatch.context() as patch:
         stop_after(patch, 5)
@@ -252,9 +249,7 @@ def test_refine_takes_the_best_unless_told_otherwise(
         refine_here(run, data, tmp_path / "no", checkpoint="elsewhere")
 
 
-@pytest.mark.parametrize(
-    "text", ["", "[]", '{"checkpoint": "x"}', "{"],
-)  # fmt: skip
+@pytest.mark.parametrize("text", ["", "[]", '{"checkpoint": "x"}', "{"])
 def test_a_damaged_best_file_is_told(tmp_path: Path, text: str) -> None:
     (tmp_path / "best.json").write_text(text)
     with pytest.raises(CheckpointError, match="is damaged"):
