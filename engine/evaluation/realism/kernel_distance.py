@@ -25,7 +25,8 @@ class KernelDistance:
     Attributes:
         value: unbiased, so it may be below 0.
         low, high: interval from the jackknife over the images of both sets. Where the sets are
-            alike the jackknife overstates the error, by about the square root of 2.
+            alike the jackknife overstates the error, by about the square root of 2, and the
+            distance is skewed: the interval may lie below 0 by chance, seldom above.
         p: share of random relabellings with at least this value, of the hypothesis that both sets
             are samples of one; None without permutations.
     """
