@@ -183,7 +183,7 @@ def build_training(
         Batches(arrays.synthetic, seed=config.seed, name="synthetic", device=device),
         Batches(arrays.real, seed=config.seed, name="real", device=device),
         MetricSums(device),
-        figure=build_figure(config, *arrays, precision, observer),
+        figure=build_figure(config, *arrays, precision, observer, weights),
     )
     if weights is not None:
         training.synthetic.order = WeightedOrder(weights, config.seed, "synthetic")

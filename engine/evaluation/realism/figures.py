@@ -58,10 +58,16 @@ def build_figure(
     real: ImageArray,
     precision: Precision,
     observer: Observer,
+    weights: NDArray[np.float64] | None = None,
 ) -> Figure | None:
     """The figure that `stop_on` names, over a fixed sample of `stop_images` images of both sets.
 
     None for "none".
+
+    Args:
+        config, synthetic, real, precision: of the run.
+        observer: is told of the labelled real set.
+        weights: [N] of the synthetic images, of label matching; the sample follows them.
 
     Raises:
         ConfigError, DataError: a set is too small, or has not the labels or size of the task.
@@ -75,7 +81,12 @@ def build_figure(
                 f"{array.location} has {len(array):,}"
             )
     seed = config.seed ^ SAMPLE_SEED
-    rows = random_rows(len(synthetic), config.stop_images, seed)
+    rows = random_rows(len(synthetic), config.stop_images, seed, weights)
+    if len(rows) < LEAST:
+        raise ConfigError(
+            f"stop_on {config.stop_on} needs at least {LEAST} synthetic images, "
+            f"label matching leaves {len(rows):,}"
+        )
     drawn = sample(synthetic, rows, precision.device)
     if config.stop_on == "task":
         gaze = _gaze(config, synthetic)[rows.numpy()]
@@ -141,7 +152,7 @@ class TaskFigure:
         self._precision = Precision(precision.device)
         self._settings = _settings(config)
         known = _validation(config, self._settings, observer)
-        self._validation = Labelled(known.images, known.gaze, np.arange(len(known)))
+        self._validation = Labelled(known.images, known.truth, np.arange(len(known)))
 
     def measure(self, refined: Images, between: Between) -> tuple[float, dict[str, float]]:
         """Mean angular error in degrees after `stop_steps` updates."""

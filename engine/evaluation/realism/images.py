@@ -3,7 +3,9 @@
 import hashlib
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from simgan.engine.data.batches import stored_tensor, to_unit
@@ -59,10 +61,21 @@ def sample(array: ImageArray, rows: Tensor, device: torch.device) -> Images:
     return Images(stored, array.value_range, [array.names[row] for row in index.tolist()])
 
 
-def random_rows(total: int, count: int, seed: int) -> Tensor:
-    """`count` rows of `total`, or all of them where there are fewer, in random order."""
+def random_rows(
+    total: int, count: int, seed: int, weights: NDArray[np.float64] | None = None
+) -> Tensor:
+    """`count` different rows of `total`, or all of them where there are fewer, in random order.
+
+    Args:
+        total, count: as above.
+        seed: of the draw.
+        weights: [total]; the chance of a row at each draw. Rows of weight 0 are never drawn.
+    """
     generator = torch.Generator().manual_seed(seed)
-    return torch.randperm(total, generator=generator)[:count]
+    if weights is None:
+        return torch.randperm(total, generator=generator)[:count]
+    count = min(count, int(np.count_nonzero(weights)))
+    return torch.multinomial(torch.from_numpy(weights), count, generator=generator)
 
 
 def distinct(images: Images) -> Images:

@@ -13,6 +13,7 @@ import torch
 from simgan.engine.config import to_dict
 from simgan.engine.data.batches import Order
 from simgan.engine.evaluation.config import evaluate_config
+from simgan.engine.evaluation.gaze_estimator import GazeEstimator
 from simgan.engine.evaluation.labelled_set import load_set, split_rows
 from simgan.engine.evaluation.realism import classifier
 from simgan.engine.evaluation.realism.config import RealismConfig, realism_config
@@ -163,13 +164,14 @@ def _trained(
     train, held, _ = split_rows(len(known), known.persons, settings.validation_share, order)
     observer.phase("estimator of synthetic labels", settings.steps, 0)
     found = fit(
-        Labelled(known.images, known.gaze, train),
-        Labelled(known.images, known.gaze, held),
+        Labelled(known.images, known.truth, train),
+        Labelled(known.images, known.truth, held),
         settings,
         config.seed,
         Precision(device),
         observer,
     )
+    assert isinstance(found.network, GazeEstimator)
     return estimator_features(found.network, settings.standardize)
 
 

@@ -18,7 +18,7 @@ from simgan.engine.evaluation.realism.features import (
     extract,
     random_features,
 )
-from simgan.engine.evaluation.realism.images import check_pair, distinct
+from simgan.engine.evaluation.realism.images import check_pair, distinct, random_rows
 from simgan.engine.evaluation.realism.kernel_distance import kernel_distance
 
 stats = pytest.importorskip("scipy.stats")
@@ -164,6 +164,16 @@ def test_samples_that_cannot_be_compared_are_refused() -> None:
     mixed = images_of(np.concatenate((noise(58, 4, 24, 28, 1), noise(2, 1, 24, 28, 1))), "r")
     with pytest.raises(DataError, match="2 images are in the refined set and in the real set"):
         check_pair("refined", mixed, "real", real)
+
+
+def test_a_weighted_sample_follows_the_weights() -> None:
+    weights = np.array([0.0, 1.0, 3.0, 0.0])
+    first = [int(random_rows(4, 1, seed, weights)[0]) for seed in range(400)]
+    # A binomial count of 400 at 3/4 lies in 272..327 with probability 0.998.
+    assert 272 <= first.count(2) <= 327
+    assert first.count(1) + first.count(2) == 400
+    assert sorted(random_rows(4, 9, 0, weights).tolist()) == [1, 2]
+    assert sorted(random_rows(4, 9, 0).tolist()) == [0, 1, 2, 3]
 
 
 def test_a_picture_counts_once() -> None:
