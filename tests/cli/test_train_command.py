@@ -102,6 +102,8 @@ def test_json_is_one_object_and_logs_go_to_stderr(started: list[TrainConfig]) ->
         "steps": 4,
         "metrics": {"step": 4.0, "refiner_loss": 12.5, "eta_s": None},
         "checkpoint": "runs/0001-demo/checkpoints/step-00000004",
+        "best": None,
+        "verdict": None,
         "samples": "runs/0001-demo/samples/step-00000004.png",
     }
     assert "run folder made" in result.stderr
