@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from simgan.cli import settings
+from simgan.cli import layers, settings
 from simgan.cli.config import command, init
-from simgan.engine.config import DataPolicy, TrainConfig, to_dict, train_config
+from simgan.engine.config import TrainConfig, to_dict, train_config
 from simgan.engine.errors import ConfigError
 from simgan.engine.evaluation.ablation.config import AblateConfig, ablate_config
 from simgan.engine.evaluation.config import EvaluateConfig
@@ -87,8 +87,7 @@ def test_every_commented_line_is_the_default_of_its_setting(preset: str, in_tmp:
 def test_every_setting_is_in_the_file(in_tmp: Path) -> None:
     write()
     text = Path("simgan.toml").read_text()
-    for cls in (TrainConfig, RefineConfig, EvaluateConfig, AblateConfig, DataPolicy):
-    for cls in (TrainConfig, RefineConfig, EvaluateConfig, RealismConfig, DataPolicy):
+    for cls in layers.TABLES.values():
         for name in to_dict(cls()):
             assert name == "data" or re.search(rf"^(# )?{name} = ", text, re.M), name
 
