@@ -106,7 +106,7 @@ class AblateConfig(TrainConfig):
         low=20,
         metavar="N",
     )
-    estimator_size: Literal["paper", "small"] = setting(
+    estimator_size: Literal["paper", "small", "normalized"] = setting(
         "paper", "The estimator, as in `evaluate`.", group="Networks"
     )
     estimator_steps: int = setting(

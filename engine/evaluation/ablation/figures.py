@@ -88,10 +88,9 @@ def _bar(axes: Axes, place: int, arm: Row, color: str, top: float) -> None:
 
 
 def _named(arm: Row) -> str:
-    """`base  8.90 degrees`, beside its bar."""
-    return (
-        arm["label"] if arm["mean"] is None else f"{arm['label']}  {arm['mean']['value']:.2f}\u00b0"
-    )
+    """What stands beside its bar: label and mean."""
+    mean = "" if arm["mean"] is None else f"  {arm['mean']['value']:.2f}\u00b0"
+    return f"{arm['label']}{mean}"
 
 
 def draw_stability(report: Row) -> bytes:
