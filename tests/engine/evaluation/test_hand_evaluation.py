@@ -178,6 +178,7 @@ def test_cut_nyu_frames_can_be_trained_on(tmp_path: Path) -> None:
     [
         ({"shift": 2}, "shift and jitter are for gaze; hands have rotate and crop"),
         ({"jitter": 0.5}, "shift and jitter are for gaze"),
+        ({"size": "normalized"}, "size normalized and standardize equalize are"),
         ({"task": "gaze", "rotate": 10.0}, "rotate and crop are for hands"),
         ({"task": "gaze", "crop": 0.1}, "rotate and crop are for hands"),
         ({"crop": 0.9}, "crop must be between 0.0 and 0.5"),
