@@ -20,7 +20,7 @@ REPLICATIONS = 5
 # A small refiner: minutes on two cores. What is not named is as in `train --preset demo`.
 REFINER: dict[str, Any] = {
     "preset": "demo",
-    "width": 16,
+    "width": 24,
     "blocks": 3,
     "padding": "replicate",
     "tensorboard": False,
@@ -34,10 +34,11 @@ RANGES = {  # of gaze, degrees, that the real sets were taken in
     "mpiigaze": "pitch=-18..3,yaw=-18..18",
     "columbia": "pitch=-12..12,yaw=-17..17",
 }
+EYE_CROP = {"mpiigaze": 1.5, "columbia": 1.3}  # eyes as large as in the real images
 TRAINED = {  # chosen with `tune`
-    "demo": {"lambda_reg": 1.0, "steps": 600},
-    "mpiigaze": {"lambda_reg": 1.0, "steps": 600},
-    "columbia": {"lambda_reg": 1.0, "steps": 600},
+    "demo": {"lambda_reg": 0.3, "steps": 1000, "width": 16},
+    "mpiigaze": {"lambda_reg": 3.0, "steps": 500},
+    "columbia": {"lambda_reg": 3.0, "steps": 500},
 }
 
 
@@ -129,22 +130,28 @@ def real_plan(name: str, data: Path, *, validation: bool = False) -> Plan:
             choose settings with.
     """
     eyes = str(data / "gaze_55x35.npz")
+    rendered = str(data / "unityeyes_rendered")
+    policy = {"eye_crop": EYE_CROP[name], "channels": "gray"}
     return Plan(
         name=name,
         train={
             **REFINER,
             **TRAINED[name],
-            "synthetic": f"{eyes}#synthetic_x",
+            "synthetic": rendered,
+            "data": policy,
             "real": f"{eyes}#{name}_train_x",
             "match_labels": RANGES[name],
         },
         arms={
-            "synthetic": f"{eyes}#synthetic_x",
-            "synthetic, matched": f"{eyes}#synthetic_x",
+            "synthetic": rendered,
+            "synthetic, matched": rendered,
             "refined": None,
         },
         test=_validation_set(name, data) if validation else f"{eyes}#{name}_test_x",
-        estimators={"paper's layers": PAPER, "normalized": NORMALIZED},
+        estimators={
+            "normalized": {**NORMALIZED, "data": policy},
+            "paper's layers": {**PAPER, "data": policy},
+        },
         match=RANGES[name],
         matched=("synthetic, matched", "refined"),
         replications=2 if validation else REPLICATIONS,

@@ -177,7 +177,12 @@ def _label_check(plan: Plan, seed: int, refined: str, kept: Path) -> dict[str, A
 
     file = kept / f"labels-{seed}.json"
     if not file.is_file():
-        settings = {"synthetic": plan.train["synthetic"], "refined": refined, "measure": ("iris",)}
+        settings = {
+            "synthetic": plan.train["synthetic"],
+            "refined": refined,
+            "measure": ("iris",),
+            "data": plan.train.get("data", {}),
+        }
         file.write_text(json.dumps(check_labels(settings).report))
     found: dict[str, Any] = json.loads(file.read_text())
     return found

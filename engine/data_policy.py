@@ -76,6 +76,14 @@ class DataPolicy:
         group="Data",
         metavar="joints|depth|FILE",
     )
+    eye_crop: float = setting(
+        1.75,
+        "UnityEyes: width of the crop over the width of the eye, corner to corner; choose it so "
+        "that eyes are as large as in the real images.",
+        group="Data",
+        low=1.0,
+        high=4.0,
+    )
     limit: int | None = setting(
         None, "Use only the first N images.", group="Data", low=1, metavar="N"
     )

@@ -23,7 +23,6 @@ from simgan.engine.data.pixels import crop, resize
 from simgan.engine.data.problems import BadImage
 
 HEIGHT, WIDTH = 35, 55
-WIDEN = 1.75  # width of the crop over the width of the eye's landmarks
 HEADER_BYTES = 1 << 14  # enough for the header of nearly every file
 PROBED = 20
 
@@ -44,9 +43,14 @@ class Landmarks:
     pupil: tuple[float, float]
     gaze: tuple[float, float]
 
-    def box(self, image_height: int) -> tuple[int, int, int, int]:
-        """The crop (left, top, right, bottom) in px of the image, y down from the top edge."""
-        width = WIDEN * (self.high[0] - self.low[0])
+    def box(self, image_height: int, widen: float) -> tuple[int, int, int, int]:
+        """The crop (left, top, right, bottom) in px of the image, y down from the top edge.
+
+        Args:
+            image_height: px.
+            widen: width of the crop over the width of the eye's landmarks.
+        """
+        width = widen * (self.high[0] - self.low[0])
         height = width * HEIGHT / WIDTH
         x = (self.low[0] + self.high[0]) / 2
         y = image_height - (self.low[1] + self.high[1]) / 2
@@ -54,9 +58,9 @@ class Landmarks:
         left, top, right, bottom = (round(side) for side in sides)
         return left, top, right, bottom
 
-    def pupil_in_crop(self, image_height: int) -> tuple[float, float]:
+    def pupil_in_crop(self, image_height: int, widen: float) -> tuple[float, float]:
         """The pupil's centre (x, y) in px of the 55x35 crop, from its top left corner."""
-        left, top, right, bottom = self.box(image_height)
+        left, top, right, bottom = self.box(image_height, widen)
         y = image_height - self.pupil[1]
         return (
             (self.pupil[0] - left) * WIDTH / (right - left),
@@ -129,8 +133,10 @@ class UnityEyes(ImageFolder):
         height, width = self._first_size()
         marks = [self._landmarks[name] for name in self.names]
         self.labels["gaze"] = np.array([mark.gaze for mark in marks], np.float32)
-        pupils = np.array([mark.pupil_in_crop(height) for mark in marks], np.float32)
-        if not _inside(marks[0].box(height), height, width):
+        pupils = np.array(
+            [mark.pupil_in_crop(height, self.policy.eye_crop) for mark in marks], np.float32
+        )
+        if not _inside(marks[0].box(height, self.policy.eye_crop), height, width):
             pupils *= np.array([width / WIDTH, height / HEIGHT], np.float32)
             self.notes = [*self.notes, "landmarks lie outside of the images: read as crops"]
         self.labels["pupil_center"] = pupils
@@ -153,7 +159,7 @@ class UnityEyes(ImageFolder):
     def decode_stored(self, index: int, data: bytes) -> NDArray[Any]:
         pixels = super().decode_stored(index, data)
         height, width = pixels.shape[:2]
-        box = self._landmarks[self.items[index][0]].box(height)
+        box = self._landmarks[self.items[index][0]].box(height, self.policy.eye_crop)
         if not _inside(box, height, width):
             return pixels
         return resize(crop(pixels, box), HEIGHT, WIDTH)

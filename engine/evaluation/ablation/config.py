@@ -140,6 +140,11 @@ class AblateConfig(TrainConfig):
         parse_arms(self.arms)
         parse_lambdas(self.lambdas)
         parse_label_unit(self.label_unit)
+        if self.stop_on != "none":
+            raise ConfigError(
+                "stop_on cannot go with an ablation: its arms train equally long, "
+                f"got {self.stop_on!r}"
+            )
         if self.steps < self.looks:
             raise ConfigError(
                 f"steps must be at least looks ({self.looks}) to look that often, got {self.steps}"
