@@ -126,7 +126,11 @@ def _refined(plan: Plan, seed: int, kept: Path) -> str:
     config = train_config({**plan.train, "seed": seed, "out": str(folder)})
     if (folder / "config.json").is_file():
         before = json.loads((folder / "config.json").read_bytes())
-        wanted = {name: value for name, value in plan.train.items() if not name.startswith("data")}
+        wanted = {
+            name: value
+            for name, value in plan.train.items()
+            if name not in ("data", "synthetic", "real")
+        }
         changed = [name for name, value in wanted.items() if before[name] != value]
         if changed:
             sys.exit(f"{folder} was trained with another {changed[0]}: remove it to train it anew")

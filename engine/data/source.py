@@ -17,8 +17,9 @@ from simgan.engine.errors import DataError
 
 DECODER = 1  # raised when the same file would give other pixels than before
 # Settings that decide which pixels come out of read(); the others only judge or resize them.
-PIXEL_SETTINGS = ("eye_crop", 
+PIXEL_SETTINGS = (
     "channels", "alpha", "frames", "exif", "max_pixels", "missing_labels", "key", "crop",
+    "eye_crop",
     "limit",
 )  # fmt: skip
 

@@ -66,6 +66,18 @@ def test_unityeyes_is_cropped_and_labelled(tmp_path: Path) -> None:
     assert source.sidecars(0) == [("1.json", (tmp_path / "u").resolve() / "1.json")]
 
 
+def test_unityeyes_may_be_cropped_more_tightly(tmp_path: Path) -> None:
+    write_unityeyes(tmp_path / "u", 3)
+    policy = DataPolicy(channels="gray", eye_crop=1.25)
+    source = open_source(tmp_path / "u", policy)
+    # 80 px of landmarks make a box of 100 x 64 px around (80, 50).
+    whole = Image.open(tmp_path / "u" / "2.jpg")
+    expected = whole.crop((30, 18, 130, 82)).resize((55, 35), Image.Resampling.LANCZOS)
+    assert np.abs(source.read(1)[..., 0].astype(int) - np.asarray(expected.convert("L"))).max() <= 1
+    assert np.allclose(source.labels["pupil_center"], [(53 * 55 / 100, 30 * 35 / 64)] * 3, atol=0.2)
+    assert source.signature() != open_source(tmp_path / "u", GRAY).signature()
+
+
 def test_a_refined_copy_of_unityeyes_is_not_cropped_again(tmp_path: Path) -> None:
     write_unityeyes(tmp_path / "u", 3)
     original = open_source(tmp_path / "u", GRAY)
