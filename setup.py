@@ -136,7 +136,10 @@ class BuildNative(build_ext):
 setup(
     packages=packages(),
     package_dir={f"simgan.{folder}": folder for folder in FOLDERS},
-    package_data={"simgan.engine.reporting": ["templates/*"]},
+    package_data={
+        "simgan.engine.reporting": ["templates/*"],
+        "simgan.cli.web": ["page/*"],
+    },
     # Sources and flags are CMake's; `optional` lets an install go on without the module.
     ext_modules=[Extension("simgan.kernels._native", sources=[], optional=True)],
     cmdclass={"build_ext": BuildNative},

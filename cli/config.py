@@ -20,6 +20,7 @@ from simgan.engine.errors import ConfigError
 from simgan.engine.evaluation.ablation.config import AblateConfig
 from simgan.engine.evaluation.config import EvaluateConfig
 from simgan.engine.evaluation.realism.config import RealismConfig
+from simgan.engine.evaluation.turing.config import TuringConfig
 from simgan.engine.presets import PRESETS
 from simgan.engine.refine_config import RefineConfig
 
@@ -87,6 +88,7 @@ def document(chosen: dict[str, str]) -> str:
         ("evaluate", EvaluateConfig, {}),
         ("ablate", AblateConfig, {}),
         ("check-realism", RealismConfig, {}),
+        ("turing", TuringConfig, {}),
         ("data", DataPolicy, implied),
     )
     parts = [HEAD]

@@ -1,7 +1,7 @@
 """Where settings come from besides options: a file, SIMGAN_* variables and --set.
 
-A file is TOML (or the same in JSON) with a table per command. [data] holds the DataPolicy of every
-command; [train.data] and so on override it for one of them. [ablate] begins with what [train] says:
+A file is TOML (or the same in JSON) with a table per command. [data] holds the DataPolicy of all of
+them; [train.data], [refine.data] and so on override it for one:
 
     [train]
     synthetic = "eyes/synthetic"
@@ -35,6 +35,7 @@ from simgan.engine.evaluation.ablation.config import AblateConfig
 from simgan.engine.evaluation.config import EvaluateConfig
 from simgan.engine.evaluation.label_check.config import CheckLabelsConfig
 from simgan.engine.evaluation.realism.config import RealismConfig
+from simgan.engine.evaluation.turing.config import TuringConfig
 from simgan.engine.refine_config import RefineConfig
 
 AUTOMATIC_FILE = "simgan.toml"
@@ -45,6 +46,7 @@ COMMANDS: dict[str, type] = {
     "ablate": AblateConfig,
     "check-labels": CheckLabelsConfig,
     "check-realism": RealismConfig,
+    "turing": TuringConfig,
 }
 STARTS_FROM = {"ablate": "train"}
 OWN = {"out", "keep"}  # what a table does not take from the one it starts from

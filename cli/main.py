@@ -34,6 +34,10 @@ COMMANDS = {
         "simgan.cli.check_realism:command",
         "Test how far refined images still are from real ones.",
     ),
+    "turing": (
+        "simgan.cli.turing:command",
+        "Let people tell refined from real images, on a local page.",
+    ),
     "bench": ("simgan.cli.bench:command", "Measure the operations, a training step and refining."),
     "inspect": ("simgan.cli.inspect:command", "Say what a folder or file of images holds."),
     "init": ("simgan.cli.config:init", "Write a commented simgan.toml for your data."),

@@ -28,6 +28,7 @@ from simgan.engine.evaluation.ablation.config import (
 from simgan.engine.evaluation.config import EvaluateConfig, evaluate_config
 from simgan.engine.evaluation.label_check.config import CheckLabelsConfig, check_labels_config
 from simgan.engine.evaluation.realism.config import RealismConfig, realism_config
+from simgan.engine.evaluation.turing.config import TuringConfig, turing_config
 from simgan.engine.presets import PRESETS
 from simgan.engine.refine_config import RefineConfig, refine_config
 
@@ -209,6 +210,8 @@ def _build(cls: type[C], values: dict[str, Any]) -> C:
         return check_labels_config(values)  # type: ignore[return-value]
     if cls is RealismConfig:
         return realism_config(values)  # type: ignore[return-value]
+    if cls is TuringConfig:
+        return turing_config(values)  # type: ignore[return-value]
     return cls(**values.get("data", {}))
 
 

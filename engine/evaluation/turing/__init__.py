@@ -1,0 +1,1 @@
+"""The visual Turing test of the paper: can people tell refined images from real ones?"""
