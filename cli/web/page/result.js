@@ -32,7 +32,9 @@ export async function showResult(result, name, test) {
   const several = result.own.length > 1;
   const first = result.own[0];
   $("result-title").textContent = `${name}: ${first.right} of ${first.answers} right`;
-  $("own").replaceChildren(...result.own.map((row) => card(row, row.part, several)));
+  $("own").replaceChildren(...result.own.map(
+    (row, index) => card(row, row.part, several, result.plan[index].alone),
+  ));
   $("waiting").hidden = result.over;
   $("waiting").textContent = `Still to finish: ${result.waiting}. When all have, this page shows `
     + "their numbers together, and the images that were hardest and easiest to tell.";
@@ -46,7 +48,8 @@ export async function showResult(result, name, test) {
   }
 }
 
-function card(row, part, titled) {
+// `found`: the least accuracy that so many answers find with 80 % power.
+function card(row, part, titled, found) {
   const made = node("section", { class: "card" });
   if (titled) made.append(node("h2", {}, titleOf(part)));
   if (!row.answers) {
@@ -54,7 +57,7 @@ function card(row, part, titled) {
     return made;
   }
   made.append(
-    node("p", { class: "verdict" }, verdict(row, part)),
+    node("p", { class: "verdict" }, verdict(row, part, found)),
     scale(row),
     node("div", { class: "pair" }, confusion(row, part), numbers(row)),
   );
@@ -65,9 +68,13 @@ function titleOf(part) {
   return part === "refined" ? "Refined against real" : "Raw synthetic against real";
 }
 
-function verdict(row, part) {
+function verdict(row, part, found) {
   const kind = part === "refined" ? "Refined" : "Synthetic";
-  if (row.p > 0.05) return `${kind} and real images were not told apart: this could be guessing.`;
+  if (row.p > 0.05) {
+    const missed = found === null ? "So few answers can show nothing."
+      : `With ${row.answers} answers, an accuracy below ${percent(found)} is easily missed.`;
+    return `${kind} and real images were not told apart: this could be guessing. ${missed}`;
+  }
   if (row.accuracy < 0.5) return `${kind} and real images were taken for each other.`;
   return `${kind} and real images were told apart.`;
 }
@@ -127,8 +134,10 @@ function numbers(row) {
 
 function together(result) {
   if (result.parts[0].raters.length < 2) return [];
-  const sections = result.parts.map((part) => {
-    const made = card(part.pooled, part.part, result.parts.length > 1);
+  const sections = result.parts.map((part, index) => {
+    const made = card(
+      part.pooled, part.part, result.parts.length > 1, result.plan[index].pooled,
+    );
     const rows = part.raters.filter((row) => row.answers).map((row) => [
       row.rater, `${row.right} of ${row.answers}`, percent(row.accuracy, 1), number(row.p),
     ]);
