@@ -8,7 +8,7 @@ BENCH ?= --quick
 SOURCES := cli engine kernels tests benchmarks setup.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types format bench bench-record kernel-report gpu-check clean
+.PHONY: help install demo test lint types format bench bench-record experiments-demo experiments kernel-report gpu-check clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -50,6 +50,12 @@ bench-record: $(STAMP)  ## The same, kept in benchmarks/results; the README's ta
 	mkdir -p build
 	$(BIN)/simgan-engine bench $(BENCH) --json > build/bench.json
 	$(BIN)/python benchmarks/tables.py build/bench.json
+
+experiments-demo: $(STAMP)  ## Does refinement help? On procedural eyes, whole pipelines, under 20 minutes
+	$(BIN)/python benchmarks/experiments.py demo tables
+
+experiments: $(STAMP)  ## The same on real eyes too, and the ablation; hours, kept step by step
+	$(BIN)/python benchmarks/experiments.py demo mpiigaze columbia ablation tables
 
 kernel-report: $(STAMP)  ## Registers and spills of every GPU kernel; needs no GPU
 	$(BIN)/python benchmarks/kernel_resources.py

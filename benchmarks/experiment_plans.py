@@ -36,7 +36,7 @@ RANGES = {  # of gaze, degrees, that the real sets were taken in
 }
 EYE_CROP = {"mpiigaze": 1.5, "columbia": 1.3}  # eyes as large as in the real images
 TRAINED = {  # chosen with `tune`
-    "demo": {"lambda_reg": 0.3, "steps": 1000, "width": 16},
+    "demo": {"lambda_reg": 0.3, "steps": 600, "width": 16},
     "mpiigaze": {"lambda_reg": 3.0, "steps": 500},
     "columbia": {"lambda_reg": 3.0, "steps": 500},
 }

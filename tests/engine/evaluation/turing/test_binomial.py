@@ -48,7 +48,9 @@ def test_the_papers_p_is_one_sided() -> None:
 @pytest.mark.parametrize("accuracy", [0.5, 0.6, 0.8])
 def test_intervals_cover_as_often_as_they_say(accuracy: float) -> None:
     chances = stats.binom.pmf(range(101), 100, accuracy)
-    covering = [low <= accuracy <= high for low, high in (clopper_pearson(k, 100) for k in range(101))]
+    covering = [
+        low <= accuracy <= high for low, high in (clopper_pearson(k, 100) for k in range(101))
+    ]
     assert 0.95 <= sum(chances[covering]) <= 0.98
 
 
