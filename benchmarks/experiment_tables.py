@@ -59,10 +59,16 @@ def _errors(result: dict[str, Any]) -> str:
 def _shifts(labels: list[dict[str, Any]]) -> str:
     lines = []
     for seed, report in enumerate(labels):
-        iris = report.get("measures", {}).get("iris")
-        if iris:
-            lines.append(f"{seed}: median {iris['median']:.2f}, 95 % {iris['p95']:.2f}")
-    return f"Pupil shift by refiner, px at 55 px: {'; '.join(lines)}." if lines else ""
+        pupil = report["measures"].get("pupil")
+        if pupil:
+            mean, deviation, p95 = pupil["mean"]["value"], pupil["sd"], pupil["p95"]["value"]
+            failed = pupil["failed"]["pairs"]
+            lines.append(
+                f"| {seed} | {mean:.2f} +- {deviation:.2f} | {pupil['median']['value']:.2f} | "
+                f"{p95:.2f} | {failed} of {report['pairs']} |"
+            )
+    head = "| refiner | pupil shift, px at 55 px | median | 95 % | fits left out |\n|---|---|---|---|---|"
+    return "\n".join((head, *lines)) if lines else ""
 
 
 def _origin(result: dict[str, Any]) -> str:

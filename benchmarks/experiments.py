@@ -184,10 +184,12 @@ def _label_check(plan: Plan, seed: int, refined: str, kept: Path) -> dict[str, A
         settings = {
             "synthetic": plan.train["synthetic"],
             "refined": refined,
-            "measure": ("iris",),
+            "measure": ("pupil",),
             "data": plan.train.get("data", {}),
         }
-        file.write_text(json.dumps(check_labels(settings).report))
+        report = check_labels(settings).report
+        kept_facts = {name: report[name] for name in ("unit", "measures", "notes", "failures")}
+        file.write_text(json.dumps({"pairs": report["pairs"]["compared"], **kept_facts}))
     found: dict[str, Any] = json.loads(file.read_text())
     return found
 
