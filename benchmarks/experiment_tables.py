@@ -67,8 +67,11 @@ def _shifts(labels: list[dict[str, Any]]) -> str:
                 f"| {seed} | {mean:.2f} +- {deviation:.2f} | {pupil['median']['value']:.2f} | "
                 f"{p95:.2f} | {failed} of {report['pairs']} |"
             )
-    head = "| refiner | pupil shift, px at 55 px | median | 95 % | fits left out |\n|---|---|---|---|---|"
-    return "\n".join((head, *lines)) if lines else ""
+    head = (
+        "| refiner | pupil shift, px at 55 px | median | 95 % | fits left out |",
+        "|---" * 5 + "|",
+    )
+    return "\n".join((*head, *lines)) if lines else ""
 
 
 def _origin(result: dict[str, Any]) -> str:
