@@ -50,7 +50,7 @@ def command(folder: Path | None, as_json: bool, quiet: bool, verbose: bool, **pa
         if verbose:
             view.message(settings.show(resolved))
         with experiment(resolved.config, observer=view) as test:
-            raters = parse_raters(resolved.config.raters).count
+            raters = parse_raters(resolved.config.raters).most
             for sentence in plan_sentences(plan(test.design, raters), raters):
                 view.message(sentence)
             server = Server(test, resolved.config.port)

@@ -74,8 +74,8 @@ class Page:
                 "height": height,
                 "scaling": design.settings["scaling"],
                 "practice": len(design.blocks.get(PRACTICE, [])),
-                "plan": plan(design, allowed.count),
-                "expected": allowed.count,
+                "plan": plan(design, allowed.most),
+                "expected": allowed.most,
                 "names": _absent(allowed, [rater.name for rater in raters]),
                 "raters": [{"name": r.name, "finished": r.finished} for r in raters],
             }
@@ -136,7 +136,7 @@ class Page:
             return _error(409, "the result is shown at the end")
         reply: dict[str, Any] = {
             "over": self.panel.over,
-            "waiting": self.panel.allowed.count - sum(r.finished for r in self._raters()),
+            "waiting": self.panel.allowed.most - sum(r.finished for r in self._raters()),
             "own": own_rows(self.panel, rater),
             "plan": plan(self.panel.design, max(1, len(self.panel.raters))),
         }

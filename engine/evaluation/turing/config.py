@@ -88,7 +88,7 @@ class TuringConfig:
 class Raters(NamedTuple):
     """Who takes part: so many, and only those named where any are."""
 
-    count: int
+    most: int
     names: tuple[str, ...] = ()
 
 
@@ -121,8 +121,8 @@ def parse_raters(text: str) -> Raters:
         raise ConfigError(f"raters: {error}") from error
     if len({key_of(name) for name in raters.names}) < len(raters.names):
         raise ConfigError(f"raters: two have one name, got {text!r}")
-    if not 1 <= raters.count <= MOST_RATERS:
-        raise ConfigError(f"raters must be between 1 and {MOST_RATERS}, got {raters.count}")
+    if not 1 <= raters.most <= MOST_RATERS:
+        raise ConfigError(f"raters must be between 1 and {MOST_RATERS}, got {raters.most}")
     return raters
 
 

@@ -112,8 +112,8 @@ def _draw(
                 f"{option} is missing: the test shows refined and real images",
                 fix=f"Give --refined and --real, or --run; {folder} holds no test to go on with.",
             )
-    for chosen in sets.values():
-        place = Path(chosen.location)
+    for image_set in sets.values():
+        place = Path(image_set.location)
         if place.is_dir() and folder.resolve().is_relative_to(place.resolve()):
             raise ConfigError(
                 f"out must not be inside the images, got {folder}", fix="Choose another --out."

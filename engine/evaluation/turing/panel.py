@@ -111,7 +111,7 @@ class Panel:
     @property
     def over(self) -> bool:
         """Whether all who may take part have finished: then the truth can be told."""
-        return sum(rater.finished for rater in self.raters.values()) >= self.allowed.count
+        return sum(rater.finished for rater in self.raters.values()) >= self.allowed.most
 
     def join(self, name: str) -> Rater:
         """The rater of a name, who goes on or begins.
@@ -128,9 +128,9 @@ class Panel:
             return self.raters[key]
         if self.allowed.names and key not in map(key_of, self.allowed.names):
             raise Refused("This name is not on the list of the test.")
-        if len(self.raters) >= self.allowed.count:
+        if len(self.raters) >= self.allowed.most:
             raise Refused(
-                f"The test is for {self.allowed.count} and all have begun. To let more people "
+                f"The test is for {self.allowed.most} and all have begun. To let more people "
                 "take part, start it with a larger --raters."
             )
         generator = np.random.default_rng([self.seed, *key.encode()])
@@ -155,10 +155,11 @@ class Panel:
             raise Refused(f"The answer must be one of {', '.join(ANSWERS)}.")
         if seconds is not None and not 0 <= seconds <= LONGEST_S:
             seconds = None
-        place = {"block": rater.block, "position": len(rater.answers[rater.block or ""])}
+        block = rater.block or ""
+        place = {"block": block, "position": len(rater.answers[block])}
         self._do({"act": "answer", "rater": rater.name, **place, "image": image, "answer": said,
                   "seconds": seconds})  # fmt: skip
-        return self.is_right(rater.answers[place["block"]][-1])
+        return self.is_right(rater.answers[block][-1])
 
     def undo(self, rater: Rater) -> None:
         """Take the last answer back.

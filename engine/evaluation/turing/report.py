@@ -60,7 +60,7 @@ def report(panel: Panel) -> dict[str, Any]:
         "confidence": CONFIDENCE,
         "raters": len(raters),
         "finished": sum(rater.finished for rater in raters),
-        "expected": panel.allowed.count,
+        "expected": panel.allowed.most,
         "plan": plan(panel.design, max(1, len(raters))),
         "parts": [_part(panel, part, raters) for part in panel.design.parts],
         "images": [row for part in panel.design.parts for row in _images(panel, part, raters)],

@@ -142,5 +142,5 @@ def test_a_line_that_does_not_fit_is_named(change: dict[str, object], reason: st
 def test_answers_to_another_test_are_refused() -> None:
     panel = tiny_panel()
     panel.join("Ann")
-    with pytest.raises(DataError, match="line 1 of answers.jsonl .*other images"):
+    with pytest.raises(DataError, match=r"line 1 of answers.jsonl .*other images"):
         Panel(tiny_design(10), panel.log.acts)  # type: ignore[union-attr]
