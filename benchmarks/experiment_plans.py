@@ -55,6 +55,7 @@ class Plan:
         match: `--match-labels` of refiners and of the arms in `matched`.
         matched: arms that are trained on matched labels.
         replications: estimators of every arm.
+        each: estimators of a replication; their mean error counts, since seeds differ widely.
         refiners: replication r takes refiner r modulo this; as many as replications are best.
     """
 
@@ -67,6 +68,7 @@ class Plan:
     matched: tuple[str, ...] = ()
     replications: int = REPLICATIONS
     refiners: int = REPLICATIONS
+    each: int = 1
 
     def changed(self, changes: dict[str, str]) -> "Plan":
         """The same with other settings of the refiner, given as text."""
@@ -96,6 +98,7 @@ class Plan:
             "matched": list(self.matched),
             "replications": self.replications,
             "refiners": self.refiners,
+            "estimators_of_a_replication": self.each,
         }
 
 
@@ -115,8 +118,9 @@ def demo(data: Path) -> Plan:
             "refined": None,
             "real": "procedural:camera?count=4000&seed=5",
         },
-        test="procedural:camera?count=2000&seed=77",
+        test="procedural:camera?count=2000&seed=177",
         estimators={"normalized": NORMALIZED},
+        each=3,
     )
 
 
