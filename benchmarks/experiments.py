@@ -70,17 +70,13 @@ def run(plan: Plan, kept: Path) -> dict[str, Any]:
     for name, settings in plan.estimators.items():
         errors: dict[str, NDArray[np.float64]] = {}
         for arm, source in plan.arms.items():
-            rows = [
-                _errors(
-                    plan,
-                    arm,
-                    source or refined[seed % plan.refiners],
-                    settings,
-                    seed,
-                    kept / f"{name}-{arm}",
-                )
-                for seed in range(plan.replications)
-            ]
+            rows = []
+            for number in range(plan.replications):
+                path = source or refined[number % plan.refiners]
+                seeds = range(plan.each * number, plan.each * (number + 1))
+                place = kept / f"{name}-{arm}"
+                each = [_errors(plan, arm, path, settings, seed, place) for seed in seeds]
+                rows.append(np.mean(each, axis=0))
             errors[arm] = np.stack(rows)
         estimators[name] = {"settings": settings, **judged(errors, plan.units())}
     return {
