@@ -19,6 +19,7 @@ from simgan.engine.durable import replace_file
 from simgan.engine.errors import ConfigError
 from simgan.engine.evaluation.ablation.config import AblateConfig
 from simgan.engine.evaluation.config import EvaluateConfig
+from simgan.engine.evaluation.label_check.config import CheckLabelsConfig
 from simgan.engine.evaluation.realism.config import RealismConfig
 from simgan.engine.evaluation.turing.config import TuringConfig
 from simgan.engine.presets import PRESETS
@@ -87,6 +88,7 @@ def document(chosen: dict[str, str]) -> str:
         ("refine", RefineConfig, {}),
         ("evaluate", EvaluateConfig, {}),
         ("ablate", AblateConfig, {}),
+        ("check-labels", CheckLabelsConfig, {}),
         ("check-realism", RealismConfig, {}),
         ("turing", TuringConfig, {}),
         ("data", DataPolicy, implied),

@@ -62,7 +62,9 @@ def test_a_new_file_changes_nothing_but_what_was_asked(in_tmp: Path) -> None:
         "refine": {},
         "evaluate": {},
         "ablate": {},
+        "check-labels": {},
         "check-realism": {},
+        "turing": {},
         "data": {},
     }
     assert settings.resolve(TrainConfig, {}, environ={}).config == train_config(given)

@@ -30,14 +30,19 @@ function focusOn(id) {
 // Runs one act at a time and says in words what went wrong.
 async function act(work) {
   if (busy) return;
-  busy = true;
+  setBusy(true);
   try {
     await work();
   } catch (error) {
     await recover(error).catch((again) => { $("alert").textContent = again.message; });
   } finally {
-    busy = false;
+    setBusy(false);
   }
+}
+
+function setBusy(now) {
+  busy = now;
+  document.body.setAttribute("aria-busy", String(now));
 }
 
 async function recover(error) {
