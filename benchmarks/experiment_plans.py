@@ -108,6 +108,26 @@ def _nameless(value: Any) -> Any:
     return value
 
 
+ABLATION: dict[str, Any] = {  # of `simgan-engine ablate`, on procedural eyes
+    "preset": "demo",
+    "synthetic": "procedural:synthetic?count=3000&seed=0",
+    "real": "procedural:camera?count=3000&seed=1",
+    "test": "procedural:camera?count=1500&seed=78",
+    "width": 8,
+    "blocks": 2,
+    "padding": "replicate",
+    "steps": 240,
+    "arms": "history,adversarial,lambda,psi",
+    "lambdas": "0.03,3",
+    "seeds": 3,
+    "looks": 3,
+    "estimator_size": "normalized",
+    "estimator_steps": 200,
+    "estimator_batch": 64,
+    "tensorboard": False,
+}
+
+
 def demo(data: Path) -> Plan:
     """Procedural eyes: synthetic, refined, and the oracle that has labels of the real domain."""
     return Plan(

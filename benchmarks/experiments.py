@@ -2,6 +2,7 @@
 
     python benchmarks/experiments.py demo                procedural eyes; docs/results/demo.json
     python benchmarks/experiments.py mpiigaze columbia   real eyes; docs/results/NAME.json
+    python benchmarks/experiments.py ablation            procedural eyes; docs/results/ablation.md
     python benchmarks/experiments.py tune mpiigaze lambda_reg=1 lambda_reg=3,steps=800
     python benchmarks/experiments.py tables              the tables of docs/experiments.md
 
@@ -14,6 +15,7 @@ Real eyes are read from --data FOLDER (default ../shared/data).
 """
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -21,11 +23,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from experiment_plans import PLANS, Plan, real_plan
+from experiment_plans import ABLATION, PLANS, Plan, real_plan
 from experiment_tables import write_tables
 from numpy.typing import NDArray
 
-from simgan.engine import evaluate, refine, resume, train
+from simgan.engine import ablate, evaluate, refine, resume, train
 from simgan.engine.config import to_dict, train_config
 from simgan.engine.evaluation.statistics import compare
 from simgan.engine.run_folder import environment
@@ -207,6 +209,15 @@ def _tune(words: list[str], data: Path) -> None:
             print(f"{choice or 'as planned'}: {estimator}: {means}", flush=True)
 
 
+def _ablation() -> None:
+    """The paper's ablations on procedural eyes, by `simgan-engine ablate`."""
+    folder = KEPT / "ablation"
+    ablate({**ABLATION, "out": str(folder)}, observer=Teller("ablation"))
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    for file in ("ablation.md", "stability.png"):
+        shutil.copyfile(folder / file, RESULTS / file)
+
+
 def main(words: list[str]) -> int:
     """Run what is named."""
     data = ROOT.parent / "shared" / "data"
@@ -218,12 +229,16 @@ def main(words: list[str]) -> int:
         _tune(words[1:], data)
         return 0
     for name in words:
-        if name != "tables" and name not in PLANS:
-            print(f"{name}: experiments are {', '.join(PLANS)}", file=sys.stderr)
+        if name not in (*PLANS, "ablation", "tables"):
+            known = ", ".join((*PLANS, "ablation", "tables"))
+            print(f"{name}: experiments are {known}", file=sys.stderr)
             return 2
     for name in words:
         if name == "tables":
             write_tables()
+            continue
+        if name == "ablation":
+            _ablation()
             continue
         plan = PLANS[name](data)
         if plan is None:
