@@ -7,6 +7,7 @@ import click
 
 from simgan.cli import settings, words
 from simgan.engine.config import TrainConfig, to_dict
+from simgan.engine.observer import SilentObserver
 
 
 def report(resolved: settings.Resolved[TrainConfig], *, as_json: bool) -> None:
@@ -25,6 +26,7 @@ def report(resolved: settings.Resolved[TrainConfig], *, as_json: bool) -> None:
     real = _count(config, "real")
     height, width, channels = synthetic["image"]
     need = footprint(config, height, width, channels)
+    match = _match(config)
     if as_json:
         parameters = {
             "refiner": need.refiner_parameters,
@@ -40,6 +42,7 @@ def report(resolved: settings.Resolved[TrainConfig], *, as_json: bool) -> None:
                     "config": to_dict(resolved.config),
                     "origins": resolved.origins,
                     "data": {"synthetic": synthetic, "real": real},
+                    "label_match": match.report,
                     "parameters": parameters,
                     "memory_bytes": memory,
                     "checkpoint_bytes": need.checkpoint,
@@ -61,6 +64,8 @@ def report(resolved: settings.Resolved[TrainConfig], *, as_json: bool) -> None:
     click.echo(
         "\ndata\n" + words.table([_row("synthetic", synthetic), _row("real", real)], indent=2)
     )
+    if match.lines:
+        click.echo("\nlabels\n" + "\n".join(f"  {line}" for line in match.lines))
     click.echo("\nneeds\n" + words.table(rows, indent=2))
     click.echo("\ndry run: nothing was written")
 
@@ -82,6 +87,34 @@ def _count(config: TrainConfig, which: str) -> dict[str, Any]:
         "dtype": str(first.dtype),
         "packed_bytes": len(source) * height * width * channels * first.dtype.itemsize,
     }
+
+
+class _Match(SilentObserver):
+    """What label matching would do: its report, where that is known, and what there is to say."""
+
+    def __init__(self) -> None:
+        self.report: dict[str, Any] | None = None
+        self.lines: list[str] = []
+
+    def message(self, text: str) -> None:
+        self.lines.append(text)
+
+    def warning(self, text: str) -> None:
+        self.lines.append(f"Warning: {text}")
+
+
+def _match(config: TrainConfig) -> _Match:
+    found = _Match()
+    if config.match_labels == "estimate":
+        found.message("matched to what an estimator says of the real images, before training")
+    elif config.match_labels is not None:
+        from simgan.engine.data.sources import open_source
+        from simgan.engine.label_matching.matching import known_match
+
+        assert config.synthetic is not None
+        source = open_source(config.synthetic, config.data)
+        found.report = known_match(config, source, found).report
+    return found
 
 
 def _row(which: str, found: dict[str, Any]) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from simgan.engine.durable import replace_file
 from simgan.engine.errors import ConfigError, DataError, Interrupted
 from simgan.engine.evaluation.realism.figures import build_figure
 from simgan.engine.history import HistoryBuffer
+from simgan.engine.label_matching.request import parse_request
 from simgan.engine.losses import effective_lambda, feature_transform
 from simgan.engine.metrics import MetricSums
 from simgan.engine.observer import Observer
@@ -63,6 +64,10 @@ def absolute_paths(config: TrainConfig) -> TrainConfig:
         changes["feature_transform"] = str(Path(config.feature_transform).resolve())
     if config.stop_task_set and not config.stop_task_set.startswith("procedural:"):
         changes["stop_task_set"] = str(Path(config.stop_task_set).resolve())
+    if config.match_labels is not None:
+        request = parse_request(config.match_labels)
+        if request.path and not request.path.startswith("procedural:"):
+            changes["match_labels"] = str(Path(request.path).expanduser().resolve())
     return dataclasses.replace(config, **changes)
 
 

@@ -19,21 +19,23 @@ from simgan.engine.checkpoint import (
 from simgan.engine.config import TrainConfig, to_dict, to_json, train_config
 from simgan.engine.durable import replace_file
 from simgan.engine.errors import CheckpointError, ConfigError, DeviceMemoryError
+from simgan.engine.label_matching.found import LabelMatch
 from simgan.engine.label_matching.matching import match
-from simgan.engine.label_matching.run_files import read_match, write_match
+from simgan.engine.label_matching.run_files import has_match, read_match, write_match
 from simgan.engine.observer import Observer, SilentObserver
 from simgan.engine.precision import on_device, pick_device, repeatable
 from simgan.engine.run_folder import RunFolder, find_run
 from simgan.engine.run_state import Place, check_state
 from simgan.engine.session import Session
 from simgan.engine.setup import (
+    Arrays,
     absolute_paths,
     build_training,
     hardware,
     list_problems,
     load_arrays,
 )
-from simgan.engine.signals import StoppingObserver, stop_on_signals
+from simgan.engine.signals import StoppingObserver, StopRequest, stop_on_signals
 
 
 @dataclass(frozen=True)
@@ -87,11 +89,8 @@ def train(
         hardware(config)  # before the images are read, which may take long
         RunFolder.refuse_inside_input(config, root)
         arrays = load_arrays(config, observer, stop)
-        matched = weights = None
-        if config.match_labels is not None:
-            watcher = StoppingObserver(observer, stop, "stopped while matching labels")
-            matched = match(config, *arrays, hardware(config)[0], watcher)
-            weights = matched.weights
+        matched = _match_labels(config, arrays, observer, stop)
+        weights = None if matched is None else matched.weights
         training = build_training(config, arrays, observer, weights)
         run = RunFolder.create(config, root)
         with run.lock():
@@ -144,6 +143,10 @@ def resume(
             )
         with repeatable(config.deterministic, threads), on_device(device):
             arrays = load_arrays(config, observer, stop)
+            if checkpoint is None and not has_match(run.path):
+                matched = _match_labels(config, arrays, observer, stop)
+                if matched is not None:
+                    write_match(run.path, matched)
             weights = None
             if config.match_labels is not None:
                 weights = read_match(run.path, len(arrays.synthetic))
@@ -152,6 +155,15 @@ def resume(
             session = Session(training, run, observer, stop, start=checkpoint)
             observer.message(_resuming(run, checkpoint))
             return _finish(session)
+
+
+def _match_labels(
+    config: TrainConfig, arrays: Arrays, observer: Observer, stop: StopRequest
+) -> LabelMatch | None:
+    if config.match_labels is None:
+        return None
+    watcher = StoppingObserver(observer, stop, "stopped while matching labels")
+    return match(config, *arrays, hardware(config)[0], watcher)
 
 
 def _refuse_unnamed_network(config: TrainConfig, named: str | None) -> None:

@@ -26,7 +26,7 @@ from simgan.engine.evaluation.labelled_set import (
     split_rows,
     warn_of_shared_images,
 )
-from simgan.engine.evaluation.matched_rows import arm_weights, drawn_rows, kept_rows
+from simgan.engine.evaluation.matched_rows import Weights, drawn_rows, match_arms
 from simgan.engine.evaluation.report import ArmPredictions, judge
 from simgan.engine.evaluation.results import prepare_folder, write_results
 from simgan.engine.evaluation.tasks import task_of
@@ -133,18 +133,23 @@ def predict_test(
         config, precision: of the evaluation.
         observer: is told of a phase per estimator.
     """
-    return [_train_arm(arm, validation, test, config, precision, observer) for arm in arms]
+    matched = match_arms(arms, config, observer)
+    return [
+        _train_arm(arm, weights, validation, test, config, precision, observer)
+        for arm, weights in zip(arms, matched, strict=True)
+    ]
 
 
 def _train_arm(
     arm: LabelledSet,
+    weights: Weights | None,
     validation: LabelledSet | None,
     test: ImageArray,
     config: EvaluateConfig,
     precision: Precision,
     observer: Observer,
 ) -> TrainedArm:
-    training, chooser, parted_by = _split(arm, validation, config)
+    training, chooser, parted_by = _split(arm, weights, validation, config)
     observer.message(
         f"{arm.name}: {len(training.rows):,} images train, "
         f"{len(chooser.rows):,} validate ({parted_by})"
@@ -186,10 +191,12 @@ def _train_arm(
 
 
 def _split(
-    arm: LabelledSet, validation: LabelledSet | None, config: EvaluateConfig
+    arm: LabelledSet,
+    weights: Weights | None,
+    validation: LabelledSet | None,
+    config: EvaluateConfig,
 ) -> tuple[Labelled, Labelled, str]:
     """What trains, what validates, and how they were parted; the same for every seed."""
-    weights = arm_weights(arm, config)
     if validation is not None:
         rows = np.arange(len(validation))
         chooser = Labelled(validation.images, validation.truth, rows)
@@ -197,11 +204,12 @@ def _split(
         return Labelled(arm.images, arm.truth, everything), chooser, "the validation set"
     order = Order(len(arm), config.seed, "validation").epoch(0).numpy()
     train, held, kind = split_rows(len(arm), arm.persons, config.validation_share, order)
-    train, held = drawn_rows(train, weights), kept_rows(held, weights)
-    if len(train) < LEAST["train"] // 2:
+    train, held = drawn_rows(train, weights), drawn_rows(held, weights)
+    if len(train) < LEAST["train"] // 2 or not len(held):
         raise DataError(
             f"{arm.name}: {len(train):,} images are left to train on after {len(held):,} were held "
-            "out for validation",
+            "out for validation"
+            + ("" if weights is None else " (both of those that match_labels leaves)"),
             where=arm.images.location,
             fix="Give more images, or a --validation set.",
         )

@@ -8,29 +8,54 @@ from simgan.engine.errors import ConfigError, DataError
 from simgan.engine.evaluation.config import EvaluateConfig
 from simgan.engine.evaluation.gaze import to_angles
 from simgan.engine.evaluation.labelled_set import LEAST, LabelledSet
+from simgan.engine.label_matching.distribution import effective_size
 from simgan.engine.label_matching.request import Range, parse_request
-from simgan.engine.label_matching.weights_file import read_weights
+from simgan.engine.label_matching.weights_file import UnfitWeightsError, read_weights
+from simgan.engine.observer import Observer
 
 Weights = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
 
-def arm_weights(arm: LabelledSet, config: EvaluateConfig) -> Weights | None:
-    """A weight for each image of an arm, or None where all count alike.
+def match_arms(
+    arms: list[LabelledSet], config: EvaluateConfig, observer: Observer
+) -> list[Weights | None]:
+    """The weights [N] of each arm's images; None where all of them count alike.
+
+    Ranges are for every arm. Weights of a file are for the arms that have its images, of which
+    there must be one; others, as real images, stay as they are.
 
     Raises:
-        DataError: the file has not one weight for each image, or too few images are left.
+        DataError: the weights fit no arm, or too few images are left.
     """
     if config.match_labels is None:
-        return None
+        return [None] * len(arms)
     request = parse_request(config.match_labels)
-    if request.kind == "ranges":
-        weights = _inside(arm, request.ranges, config)
-    else:
-        try:
-            weights = read_weights(request.path, arm.images)
-        except DataError as error:
-            raise DataError(error.what, where=f"{arm.name}: {arm.images.location}") from None
+    found: list[Weights | None] = []
+    refused: list[UnfitWeightsError] = []
+    for arm in arms:
+        if request.kind == "ranges":
+            weights = _inside(arm, request.ranges, config)
+        else:
+            try:
+                weights = read_weights(request.path, arm.images)
+            except UnfitWeightsError as error:
+                refused.append(error)
+                found.append(None)
+                continue
+        found.append(_checked(arm, weights))
+        observer.message(
+            f"{arm.name}: match_labels leaves {int((weights > 0).sum()):,} of {len(arm):,} images, "
+            f"which count as {effective_size(weights):,.0f} equally drawn ones"
+        )
+    if len(refused) == len(arms):
+        raise refused[0]
+    for error in refused:
+        observer.warning(f"trained on all its images: {error}".replace("\n", ", "))
+    return found
+
+
+def _checked(arm: LabelledSet, weights: Weights) -> Weights:
     left = int((weights > 0).sum())
     if left < LEAST["train"]:
         raise DataError(
@@ -55,16 +80,9 @@ def _inside(arm: LabelledSet, ranges: tuple[Range, ...], config: EvaluateConfig)
     return inside.astype(np.float64)
 
 
-def kept_rows(rows: Rows, weights: Weights | None) -> Rows:
-    """Those of some rows that have a weight; all where none of them has."""
-    if weights is None or not weights[rows].any():
-        return rows
-    return rows[weights[rows] > 0]
-
-
 def drawn_rows(rows: Rows, weights: Weights | None) -> Rows:
-    """As many rows as have a weight, each as often as its weight says."""
-    if weights is None or not weights[rows].any():
+    """As many rows as have a weight, each as often as its weight says; none where none has one."""
+    if weights is None:
         return rows
-    left = kept_rows(rows, weights)
-    return np.repeat(left, copies(weights[left], start=0.5))
+    left = rows[weights[rows] > 0]
+    return np.repeat(left, copies(weights[left], start=0.5)) if len(left) else left

@@ -5,12 +5,15 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from simgan.engine.errors import DataError
+
 Values = NDArray[np.float64]  # [N, D]
 
 MOST_KERNELS = 4_000  # labels of each set that its density is made of
 CHUNK = 1_000  # labels whose density is calculated at once
 LARGEST = 30.0  # times the mean weight: a rare image must not fill the batches
-FAR = 2.0  # bandwidths to the nearest synthetic label from which on a real one counts as missed
+SMALLEST = 1e-3  # times the mean weight: what is drawn less often is left out
+FAR = 2.0  # kernel widths to the nearest synthetic label from which on a real one counts as missed
 QUANTILES = (0.05, 0.5, 0.95)
 
 
@@ -24,44 +27,73 @@ def bandwidth(values: Values) -> Values:
     return np.asarray(np.maximum(spread * count ** (-1 / (dimensions + 4)), 1e-3), np.float64)
 
 
-def density(at: Values, sample: Values, width: Values) -> Values:
+def kernel_width(values: Values, target: Values) -> Values:
+    """Width [D] of the kernels that compare two samples [N, D] and [M, D].
+
+    The target's bandwidth, but no less than twice the mean distance of the values, between which
+    nothing can be told.
+    """
+    count, dimensions = values.shape
+    spacing = values.std(axis=0) * count ** (-1 / dimensions)
+    return np.maximum(bandwidth(target), 2 * spacing)
+
+
+def density(at: Values, sample: Values, width: Values, weights: Values | None = None) -> Values:
     """Gaussian kernel density [N] of a sample [M, D], without its constant factor.
 
     Args:
         at: [N, D], where.
         sample: of which at most MOST_KERNELS are taken, evenly.
         width: [D], deviation of a kernel.
+        weights: [M] of the sample; None weighs all alike.
     """
     kernels = _some(sample) / width
+    shares = np.ones(len(sample)) if weights is None else weights
+    shares = _some(shares) / _some(shares).sum()
     parts = []
     for start in range(0, len(at), CHUNK):
         distance = (((at[start : start + CHUNK] / width)[:, None] - kernels) ** 2).sum(axis=2)
-        parts.append(np.exp(-0.5 * distance).mean(axis=1))
+        parts.append(np.exp(-0.5 * distance) @ shares)
     return np.concatenate(parts)
 
 
-def density_ratio(values: Values, target: Values) -> Values:
+def density_ratio(values: Values, target: Values, weights: Values | None = None) -> Values:
     """Weights [N], mean 1, with which `values` are spread as `target` is.
 
-    The ratio of both densities at each value, both with the target's bandwidth; at most LARGEST
-    times the mean.
+    The ratio of both densities at each value, times the weight that the value has already, within
+    SMALLEST and LARGEST times the mean.
 
     Args:
         values: [N, D].
         target: [M, D].
+        weights: [N], not negative, not all zero, that the values have already; None weighs all
+            alike.
+    Raises:
+        DataError: no value is anywhere near the target.
     """
-    width = bandwidth(target)
-    ratio = density(values, target, width) / density(values, values, width).clip(1e-300)
+    if weights is None:
+        weights = np.ones(len(values))
+    width = kernel_width(values, target)
+    wanted = density(values, target, width)
+    # A value counts in its own density, also where it is not among the kernels.
+    had = np.maximum(density(values, values, width, weights), weights / weights.sum())
+    ratio = np.divide(weights * wanted, had, out=np.zeros(len(values)), where=weights > 0)
+    if not ratio.any():
+        raise DataError(
+            "match_labels: no synthetic label is near any of those to be followed",
+            fix="Check the units and signs of both sets.",
+        )
     return limited(ratio)
 
 
 def limited(weights: Values) -> Values:
-    """Weights of mean 1, none above LARGEST (or above what one of N can have)."""
+    """Weights of mean 1, none above LARGEST (or what one of N can have); below SMALLEST, 0."""
     weights = weights / weights.mean()
     for _ in range(20):  # cutting lowers the mean, dividing by it raises what was cut
         weights = np.minimum(weights, LARGEST)
         weights /= weights.mean()
-    return weights
+    weights[weights < SMALLEST] = 0
+    return np.asarray(weights / weights.mean(), np.float64)
 
 
 def effective_size(weights: Values) -> float:
@@ -70,8 +102,8 @@ def effective_size(weights: Values) -> float:
 
 
 def missed(values: Values, weights: Values, target: Values) -> float:
-    """Share of the target that has no value with a weight near it (FAR bandwidths)."""
-    width = bandwidth(target)
+    """Share of the target that has no value with a weight near it (FAR widths)."""
+    width = kernel_width(values, target)
     known = _some(values[weights > 0]) / width
     points = _some(target) / width
     nearest = np.concatenate(

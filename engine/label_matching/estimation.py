@@ -1,11 +1,15 @@
 """The spread of the real labels, guessed from what an estimator says of the unlabelled images.
 
-An estimator's errors blur and shift what it predicts. So predictions are compared with predictions:
-each half of the synthetic set is predicted by an estimator that was trained on the other half, the
-real images by both. Where synthetic and real images look alike to the estimator, the ratio of both
-densities does not depend on its blur; what the gap between the two kinds of images does to it
-remains. The estimators of the next round are trained on the matched set, which narrows the gap that
-comes from labels.
+An estimator's errors blur what it predicts and draw it to the mean of its training set. So
+predictions are compared with predictions, as in black-box shift estimation (Lipton, Wang and Smola,
+2018): each half of the synthetic set is predicted by an estimator that was trained on the other
+half, and so are the real images. Where synthetic and real images look alike to the estimator, both
+densities are blurred alike; what the gap between the two kinds of images does to it remains.
+
+Each round multiplies the weights by the ratio of the real predictions' density to that of the
+weighted synthetic ones, which undoes the blur step by step (Richardson, 1972; Lucy, 1974). Its
+estimators are trained on the set as matched so far, which takes the gap away that comes from
+labels; what has lost its weight cannot come back by being predicted badly.
 """
 
 import numpy as np
@@ -33,7 +37,7 @@ class Estimated:
 
     Attributes:
         weights: float64 [N] of the synthetic images.
-        target: predicted (pitch, yaw) of the real images, degrees [M, 2].
+        target: predicted (pitch, yaw) of the M real images by both estimators, degrees [2 M, 2].
         own: predicted (pitch, yaw) of the synthetic images, degrees [N, 2].
         rounds: that were made.
     """
@@ -67,7 +71,7 @@ def estimate(
     weights = np.ones(len(synthetic))
     before: Values | None = None
     for number in range(1, ROUNDS + 1):
-        own = np.empty((len(synthetic), 2))
+        own, following = np.empty((len(synthetic), 2)), np.empty(len(synthetic))
         theirs = []
         for half, other in (halves, halves[::-1]):
             training = Labelled(synthetic, truth, _repeated(half, weights))
@@ -76,8 +80,8 @@ def estimate(
             found = fit(training, chooser, SETTINGS, seed, precision, observer)
             own[other] = _angles(found, synthetic, other, precision)
             theirs.append(_angles(found, real, np.arange(len(real)), precision))
-        target = np.mean(theirs, axis=0)
-        weights = density_ratio(own, target)
+            following[other] = density_ratio(own[other], theirs[-1], weights[other])
+        target, weights = np.concatenate(theirs), following
         if before is not None and _moved(before, target) < SETTLED:
             break
         before = target
@@ -101,10 +105,7 @@ def _check(synthetic: ImageArray, real: ImageArray) -> None:
 
 def _repeated(rows: NDArray[np.int64], weights: Values) -> NDArray[np.int64]:
     """The rows, each as often as its weight says; as many as before."""
-    chosen = weights[rows]
-    if not chosen.any():
-        return rows
-    return np.repeat(rows, copies(chosen, start=0.5))
+    return np.repeat(rows, copies(weights[rows], start=0.5))
 
 
 def _angles(

@@ -5,7 +5,7 @@ import io
 import numpy as np
 from matplotlib.figure import Figure
 
-from simgan.engine.label_matching.matching import LabelMatch
+from simgan.engine.label_matching.found import LabelMatch
 
 BINS = 40
 SERIES = (("synthetic", "#56B4E9"), ("synthetic, matched", "#0072B2"), ("target", "#D55E00"))

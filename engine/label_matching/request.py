@@ -1,6 +1,7 @@
 """What `--match-labels` asks for, as it is typed. Imports no torch."""
 
 import math
+import zipfile
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -9,7 +10,7 @@ from simgan.engine.errors import ConfigError
 Kind = Literal["ranges", "weights", "set", "estimate"]
 FORMS = (
     "NAME=LOW..HIGH,... (pitch and yaw in degrees), a file of weights (.npy, .csv, "
-    "label-match.npz), a labelled set, or estimate"
+    "label-match.npz, FILE.npz#KEY), a labelled set, or estimate"
 )
 
 
@@ -38,6 +39,8 @@ class Request(NamedTuple):
 def parse_request(text: str) -> Request:
     """`pitch=-18..3,yaw=-18..18`, `weights.npy`, `eyes.npz#real_x` or `estimate`.
 
+    Of an .npz, the key of one number per row is weights, any other is a set.
+
     Raises:
         ConfigError: the text is none of them.
     """
@@ -47,8 +50,34 @@ def parse_request(text: str) -> Request:
         return Request("ranges", tuple(_range(part, text) for part in text.split(",")))
     if not text.strip():
         raise ConfigError(f"match_labels must be {FORMS}, got nothing")
-    weights = Path(text).suffix.lower() in (".npy", ".csv") or Path(text).name == "label-match.npz"
-    return Request("weights" if weights else "set", path=text)
+    return Request("weights" if _is_weights(text) else "set", path=text)
+
+
+def split_key(text: str) -> tuple[Path, str | None]:
+    """`FILE#KEY` in its parts; the key is None where there is none."""
+    path, _, key = text.partition("#")
+    return Path(path).expanduser(), key or None
+
+
+def _is_weights(text: str) -> bool:
+    path, key = split_key(text)
+    if path.suffix.lower() in (".npy", ".csv") or path.name == "label-match.npz":
+        return True
+    return key is not None and path.suffix.lower() == ".npz" and _is_column(path, key)
+
+
+def _is_column(path: Path, key: str) -> bool:
+    """Whether a member of an .npz is [N]; only its header is read."""
+    from numpy.lib import format as npy_format
+
+    try:
+        with zipfile.ZipFile(path) as file, file.open(f"{key}.npy") as member:
+            old = npy_format.read_magic(member) == (1, 0)
+            read = npy_format.read_array_header_1_0 if old else npy_format.read_array_header_2_0
+            shape, _, _ = read(member)
+    except (OSError, LookupError, ValueError, zipfile.BadZipFile):
+        return False  # it is opened as a set, which says what is wrong
+    return len(shape) == 1
 
 
 def _is_ranges(text: str) -> bool:

@@ -5,6 +5,7 @@ import importlib.util
 import io
 import json
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +13,17 @@ import numpy as np
 from simgan.engine.durable import replace_file
 from simgan.engine.errors import CheckpointError
 from simgan.engine.label_matching.distribution import Values
-from simgan.engine.label_matching.matching import LabelMatch
+from simgan.engine.label_matching.found import LabelMatch
 from simgan.engine.label_matching.weights_file import WEIGHTS
 
+_UNREADABLE = (OSError, EOFError, ValueError, LookupError, zipfile.BadZipFile, zlib.error)
 JSON_FILE, ARRAYS_FILE, PLOT_FILE = "label-match.json", "label-match.npz", "label-match.png"
 
 
 def write_match(folder: Path, found: LabelMatch) -> None:
     """Write what label matching found; a resumed run takes its weights from there.
+
+    The weights come last: where they are, all is.
 
     Raises:
         DiskError: it cannot be written.
@@ -29,13 +33,18 @@ def write_match(folder: Path, found: LabelMatch) -> None:
         arrays["target"] = found.target
     packed = io.BytesIO()
     np.savez_compressed(packed, names=np.array(found.names, str), **arrays)  # type: ignore[arg-type]
-    replace_file(folder / ARRAYS_FILE, packed.getvalue())
     if found.names and importlib.util.find_spec("matplotlib") is not None:
         from simgan.engine.label_matching.plot import draw_match
 
         replace_file(folder / PLOT_FILE, draw_match(found))
     text = json.dumps(found.report, indent=1, allow_nan=False) + "\n"
     replace_file(folder / JSON_FILE, text.encode())
+    replace_file(folder / ARRAYS_FILE, packed.getvalue())
+
+
+def has_match(folder: Path) -> bool:
+    """Whether the weights of a run were written."""
+    return (folder / ARRAYS_FILE).is_file()
 
 
 def read_match(folder: Path, images: int) -> Values:
@@ -48,8 +57,11 @@ def read_match(folder: Path, images: int) -> Values:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             weights: Values = arrays[WEIGHTS]
-    except (OSError, ValueError, LookupError, zipfile.BadZipFile) as error:
-        raise CheckpointError(f"the run's label weights cannot be read: {path}: {error}") from None
+    except _UNREADABLE as error:
+        raise CheckpointError(
+            f"the run's label weights cannot be read: {path}: {error}",
+            fix="Restore the file, or start a new run.",
+        ) from None
     if weights.shape != (images,) or weights.dtype != np.float64:
         raise CheckpointError(f"{path} does not fit the run's {images:,} synthetic images")
     return weights

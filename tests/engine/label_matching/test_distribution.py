@@ -2,11 +2,14 @@
 
 import numpy as np
 import pytest
-from scipy.stats import wasserstein_distance
+from scipy.stats import gaussian_kde, wasserstein_distance
 
 from simgan.engine.data.batches import Order, WeightedOrder, copies
+from simgan.engine.errors import DataError
 from simgan.engine.label_matching.distribution import (
     LARGEST,
+    SMALLEST,
+    density,
     density_ratio,
     effective_size,
     limited,
@@ -45,6 +48,53 @@ def test_equal_spreads_weigh_all_alike() -> None:
     generator = np.random.default_rng(2)
     a, b = generator.normal(size=(3000, 2)), generator.normal(size=(3000, 2))
     assert effective_size(density_ratio(a, b)) > 0.9 * 3000
+
+
+def test_density_is_that_of_scipy_without_its_factor() -> None:
+    generator = np.random.default_rng(7)
+    sample, weights, at = generator.normal(size=60), generator.random(60), generator.normal(size=9)
+    theirs = gaussian_kde(sample, weights=weights)
+    width = np.sqrt(theirs.covariance[0])
+    ours = density(at[:, None], sample[:, None], width, weights)
+    assert ours == pytest.approx(theirs(at) * width[0] * np.sqrt(2 * np.pi))
+
+
+def test_weights_that_values_have_already_are_kept_where_they_fit() -> None:
+    generator = np.random.default_rng(8)
+    wide = generator.normal(0, 10, size=(4000, 2))
+    target = generator.normal((3, -2), 4, size=(3000, 2))
+    once = density_ratio(wide, target)
+    twice = density_ratio(wide, target, once)
+    assert not twice[once == 0].any()
+    for column in range(2):
+        # The second ratio takes back what kernels widen in the first.
+        first, second = (summary(wide[:, column], w) for w in (once, twice))
+        assert abs(second["deviation"] - 4) < abs(first["deviation"] - 4)
+        assert second["mean"] == pytest.approx((3, -2)[column], abs=0.3)
+
+
+def test_a_target_that_nothing_is_near_is_refused() -> None:
+    values = np.random.default_rng(9).normal(size=(500, 2))
+    with pytest.raises(DataError, match="no synthetic label is near any"):
+        density_ratio(values, values / 100 + 500)
+
+
+def test_a_label_without_spread_is_followed_as_finely_as_values_lie() -> None:
+    values = np.random.default_rng(10).uniform(-20, 20, size=(2000, 2))
+    target = np.stack((np.zeros(300), np.random.default_rng(11).normal(0, 5, 300)), axis=1)
+    weights = density_ratio(values, target)
+    found = summary(values[:, 0], weights)
+    assert found["mean"] == pytest.approx(0, abs=0.3) and found["deviation"] < 1.0
+    assert missed(values, weights, target) < 0.1
+
+
+def test_images_that_would_hardly_be_drawn_are_left_out() -> None:
+    generator = np.random.default_rng(12)
+    wide = generator.uniform(-30, 30, size=(3000, 2))
+    weights = density_ratio(wide, generator.normal(0, 3, size=(2000, 2)))
+    far = (np.abs(wide) > 20).any(axis=1)
+    assert not weights[far].any()
+    assert weights[weights > 0].min() >= SMALLEST
 
 
 def test_no_weight_is_larger_than_the_limit() -> None:

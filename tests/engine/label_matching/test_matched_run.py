@@ -10,7 +10,10 @@ import torch
 from same_run import assert_same_run
 from tiny import TINY, tiny_images
 
+from simgan.engine.data.batches import Batches, WeightedOrder
+from simgan.engine.data.packing import ImageArray
 from simgan.engine.errors import CheckpointError
+from simgan.engine.run_state import order_name
 from simgan.engine.trainer import RunResult, resume, train
 
 COUNT = 64
@@ -60,6 +63,48 @@ def test_a_run_does_not_go_on_with_other_weights(tmp_path: Path) -> None:
     np.savez(weights, weights=np.ones(COUNT))
     with pytest.raises(CheckpointError, match="weights of label matching are not those"):
         resume(result.run, steps=6)
+    weights.write_bytes(b"")
+    with pytest.raises(CheckpointError, match="label weights cannot be read"):
+        resume(result.run, steps=6)
     weights.unlink()
     with pytest.raises(CheckpointError, match="label weights cannot be read"):
         resume(result.run, steps=6)
+
+
+def test_a_run_that_ended_before_its_weights_were_written_finds_them(tmp_path: Path) -> None:
+    whole = run(tmp_path / "whole")
+    config = json.loads((whole.run / "config.json").read_bytes())
+    begun = tmp_path / "begun"
+    for name in ("checkpoints", "samples"):
+        (begun / name).mkdir(parents=True)
+    (begun / "config.json").write_text(json.dumps({**config, "out": str(begun)}))
+    assert_same_run(resume(begun), whole)
+    assert (begun / "label-match.npz").is_file()
+
+
+def test_a_path_of_weights_is_kept_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.save("w.npy", np.arange(COUNT))
+    result = run(tmp_path / "a", match_labels="w.npy")
+    config = json.loads((result.run / "config.json").read_bytes())
+    assert config["match_labels"] == str(tmp_path / "w.npy")
+
+
+def test_streaming_and_a_rollback_keep_to_the_weights() -> None:
+    weights = np.array([0.0, 1, 2, 0, 5, 0, 0, 1, 3, 0, 0])
+    images = tiny_images(11, 4)
+    array = ImageArray(images, list("abcdefghijk"), {}, (0.0, 255.0), "print", "npz", "here")
+    drawn = []
+    for resident in (True, False):
+        batches = Batches(array, seed=3, name="x", device=torch.device("cpu"), resident=resident)
+        batches.order = WeightedOrder(weights, 3, "synthetic")
+        parts = [batches.next(4) for _ in range(6)]
+        batches.position = 5
+        batches.order.name = order_name("synthetic", 1)
+        batches.order.forget()
+        drawn.append(torch.cat([*parts, batches.next(30)]))
+        batches.close()
+    assert drawn[0].equal(drawn[1])
+    order = WeightedOrder(weights, 3, order_name("synthetic", 1))
+    assert weights[order.slice(0, 300).numpy()].min() > 0
+    assert not order.slice(0, 50).equal(WeightedOrder(weights, 3, "synthetic").slice(0, 50))

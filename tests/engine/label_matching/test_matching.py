@@ -68,9 +68,10 @@ def test_weights_come_from_files(tmp_path: Path) -> None:
     given = np.random.default_rng(0).random(200)
     np.save(tmp_path / "w.npy", given)
     np.savez(tmp_path / "label-match.npz", weights=given)
+    np.savez(tmp_path / "my.npz", mine=given)
     rows = "".join(f"{i:06d},{w!r}\n" for i, w in reversed(list(enumerate(given.tolist()))))
     (tmp_path / "w.csv").write_text("name,weight\n" + rows)
-    for name in ("w.npy", "label-match.npz", "w.csv"):
+    for name in ("w.npy", "label-match.npz", "my.npz#mine", "w.csv"):
         weights = found(str(tmp_path / name), synthetic).weights
         assert weights == pytest.approx(given / given.mean())
 
@@ -107,7 +108,7 @@ def test_few_images_are_warned_of_or_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("weights", "sentence"),
     [
-        (np.ones(3), r"shape \[3\], the synthetic set has 200 images"),
+        (np.ones(3), r"shape \[3\], the set has 200 images"),
         (-np.ones(200), "finite and not negative, .* has -1 for image 0"),
         (np.full(200, np.nan), "finite and not negative, .* has nan"),
         (np.zeros(200), "all weights of .* are zero"),
@@ -120,10 +121,55 @@ def test_bad_weights_are_refused(tmp_path: Path, weights: np.ndarray, sentence: 
         found(str(tmp_path / "w.npy"), save(tmp_path / "a.npz"))
 
 
-def test_a_table_must_name_every_image(tmp_path: Path) -> None:
-    (tmp_path / "w.csv").write_text("name,weight\n000000,1\n")
-    with pytest.raises(DataError, match=r"no weight for 000001 \(199 images have none\)"):
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("name,weight\n000000,1\n", r"no weight for 000001 \(199 images have none\)"),
+        ("name,weight\n000000,1\n000000,2\n", "names 000000 twice"),
+        ("name,weight\n000000\n", "row 1 has no weight"),
+        ("name,weight\n000000,much\n", "could not convert"),
+        ("name,size\n000000,1\n", "needs the columns name and weight"),
+        ("", "needs the columns name and weight"),
+    ],
+)
+def test_a_table_must_have_one_weight_for_every_image(
+    tmp_path: Path, text: str, sentence: str
+) -> None:
+    (tmp_path / "w.csv").write_text(text)
+    with pytest.raises(DataError, match=sentence):
         found(str(tmp_path / "w.csv"), save(tmp_path / "a.npz"))
+
+
+def test_damaged_weights_are_refused(tmp_path: Path) -> None:
+    synthetic, path = save(tmp_path / "a.npz"), tmp_path / "label-match.npz"
+    np.savez_compressed(path, weights=np.random.default_rng(0).random(200))
+    whole = path.read_bytes()
+    for damaged in (b"", whole[:300], whole[:200] + bytes(100) + whole[300:]):
+        path.write_bytes(damaged)
+        with pytest.raises(DataError, match="cannot be read"):
+            found(str(path), synthetic)
+
+
+def test_ranges_may_mix_gaze_and_other_labels(tmp_path: Path) -> None:
+    angles, depth = gaze(200, 0), np.linspace(0, 100, 200)
+    path = save(tmp_path / "a.npz", gaze=angles, depth=depth)
+    result = found("depth=20..90,yaw=-9..20", path)
+    yaw = np.degrees(angles[:, 1])
+    inside = (depth >= 20) & (depth <= 90) & (yaw >= -9) & (yaw <= 20)
+    assert ((result.weights > 0) == inside).all()
+    assert result.names == ("depth", "yaw")
+
+
+def test_what_matching_leaves_apart_is_told(tmp_path: Path) -> None:
+    ears = Ears()
+    target = np.random.default_rng(2).normal((0.5, 0.0), 0.1, (400, 2))  # half of it out of reach
+    found(
+        save(tmp_path / "real.npz", 400, gaze=target),
+        save(tmp_path / "a.npz", 2000, gaze=gaze(2000, 1)),
+        ears,
+    )
+    assert any("matched pitch still lies" in text for text in ears.warnings)
+    assert not any("matched yaw" in text for text in ears.warnings)
 
 
 @pytest.mark.parametrize(
@@ -132,6 +178,11 @@ def test_a_table_must_name_every_image(tmp_path: Path) -> None:
         ("pitch=0..1", {}, "no gaze labels"),
         ("pitch=0..1", {"gaze": np.full((200, 2), (0.1, 2.0))}, "can be radians or degrees"),
         ("size=0..1", {"depth": np.arange(200)}, "no label 'size'"),
+        (
+            "depth=0..50",
+            {"depth": np.r_[np.full(3, np.nan), np.arange(197)]},
+            "3 missing .*depth is NaN",
+        ),
         ("depth=500..600", {"depth": np.arange(200)}, "no synthetic image lies in the ranges"),
         ("estimate", {"gaze": np.full((200, 2), 0.1)}, "takes gray images of 35x55"),
     ],
