@@ -50,8 +50,8 @@ def match_arms(
         )
     if len(refused) == len(arms):
         raise refused[0]
-    for error in refused:
-        observer.warning(f"trained on all its images: {error}".replace("\n", ", "))
+    for reason in refused:
+        observer.warning(f"trained on all its images: {reason}".replace("\n", ", "))
     return found
 
 

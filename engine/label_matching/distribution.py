@@ -35,7 +35,7 @@ def kernel_width(values: Values, target: Values) -> Values:
     """
     count, dimensions = values.shape
     spacing = values.std(axis=0) * count ** (-1 / dimensions)
-    return np.maximum(bandwidth(target), 2 * spacing)
+    return np.asarray(np.maximum(bandwidth(target), 2 * spacing), np.float64)
 
 
 def density(at: Values, sample: Values, width: Values, weights: Values | None = None) -> Values:
