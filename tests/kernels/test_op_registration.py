@@ -92,6 +92,7 @@ def test_opcheck_passes_for_the_op_that_writes_two_inputs(backend: str, layout: 
 @pytest.mark.parametrize("backend", [None, "reference"])
 @pytest.mark.parametrize("case", SMALL, ids=lambda case: case.id)
 def test_compiles_as_one_graph_with_the_same_values(case: OpCase, backend: str | None) -> None:
+    torch._dynamo.reset()  # torch counts recompilations of one code object over all cases
     compiled = torch.compile(
         lambda *tensors: case.run(list(tensors), backend), fullgraph=True, backend="aot_eager"
     )
