@@ -50,9 +50,7 @@ def test_bodies_are_small_and_json(client: Any) -> None:
     assert client.post("/api/rater", content='{"name": "A"}', headers=text).status_code == 415
 
 
-@pytest.mark.parametrize(
-    "path", ["/../pyproject.toml", "/%2e%2e/page.css", "/api/image/0"]
-)
+@pytest.mark.parametrize("path", ["/../pyproject.toml", "/%2e%2e/page.css", "/api/image/0"])
 def test_nothing_else_is_served(client: Any, path: str) -> None:
     assert client.get(path, headers=OWN).status_code in (401, 404)
 
