@@ -201,6 +201,7 @@ def test_what_is_no_request_is_refused(text: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # up to six estimators
 def test_an_estimate_finds_the_gaze_of_unlabelled_eyes(tmp_path: Path) -> None:
     """Real eyes of the simulator's looks and a narrow gaze: the estimate has to find it."""
     source = open_source("procedural:synthetic?count=1500&seed=1")
