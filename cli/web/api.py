@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from simgan.cli.web.guard import Guard
 from simgan.engine.errors import EngineError
-from simgan.engine.evaluation.turing.config import Raters
+from simgan.engine.evaluation.turing.config import Raters, key_of
 from simgan.engine.evaluation.turing.design import PRACTICE, REAL, SYNTHETIC
 from simgan.engine.evaluation.turing.experiment import CSV_FILE, REPORT_FILE, Experiment
 from simgan.engine.evaluation.turing.panel import Rater, Refused
@@ -209,7 +209,9 @@ def application(experiment: Experiment, *, port: int, key: str) -> Guard:
         port: that the server listens on.
         key: that the page sends with every request.
     """
-    return Guard(Starlette(routes=Page(experiment).routes()), port, key)
+    app = Starlette(routes=Page(experiment).routes())
+    app.router.redirect_slashes = False
+    return Guard(app, port, key)
 
 
 def _handled(handler: Handler) -> Handler:
@@ -251,7 +253,8 @@ def _file(data: bytes, kind: str) -> Handler:
 
 def _absent(allowed: Raters, present: list[str]) -> list[str]:
     """Names on the list that have not begun."""
-    return [name for name in allowed.names if name not in present]
+    begun = set(map(key_of, present))
+    return [name for name in allowed.names if key_of(name) not in begun]
 
 
 class _BadRequestError(ValueError):

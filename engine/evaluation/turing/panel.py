@@ -126,7 +126,8 @@ class Panel:
         key = key_of(name)
         if key in self.raters:
             return self.raters[key]
-        if self.allowed.names and key not in map(key_of, self.allowed.names):
+        listed = {key_of(name): name for name in self.allowed.names} or {key: name}
+        if key not in listed:
             raise Refused("This name is not on the list of the test.")
         if len(self.raters) >= self.allowed.most:
             raise Refused(
@@ -138,7 +139,7 @@ class Panel:
             block: generator.permutation(images).tolist()
             for block, images in self.design.blocks.items()
         }
-        self._do({"act": "join", "rater": name, "order": order})
+        self._do({"act": "join", "rater": listed[key], "order": order})
         return self.raters[key]
 
     def answer(self, rater: Rater, image: int, said: str, seconds: float | None = None) -> bool:

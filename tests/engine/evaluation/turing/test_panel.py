@@ -89,7 +89,7 @@ def test_who_may_take_part() -> None:
     with pytest.raises(Refused, match="is for 2 and all have begun"):
         panel.join("Cid")
     named = Panel(tiny_design(), log=Memory(), raters=parse_raters("Ann, Bob"))  # type: ignore[arg-type]
-    assert named.join("bob").name == "bob"
+    assert named.join("bob").name == "Bob"
     with pytest.raises(Refused, match="not on the list"):
         named.join("Cid")
     for name in ("", " ", "x" * 41, "a\x00b", "a\u202eb"):
