@@ -16,12 +16,14 @@ from simgan.cli.check_realism import command as realism_command
 from simgan.cli.evaluate import command as evaluate_command
 from simgan.cli.refine import command as refine_command
 from simgan.cli.train import command as train_command
+from simgan.cli.turing import command as turing_command
 from simgan.engine.config import DataPolicy, TrainConfig, to_json, train_config
 from simgan.engine.errors import ConfigError
 from simgan.engine.evaluation.ablation.config import QUICK, AblateConfig
 from simgan.engine.evaluation.config import EvaluateConfig
 from simgan.engine.evaluation.label_check.config import CheckLabelsConfig
 from simgan.engine.evaluation.realism.config import RealismConfig
+from simgan.engine.evaluation.turing.config import TuringConfig
 from simgan.engine.refine_config import RefineConfig
 
 OWN = {
@@ -31,6 +33,7 @@ OWN = {
     "ablate": {"dry_run", "as_json", "quiet", "verbose", "config_file", "assignments"},
     "check-labels": {"as_json", "quiet", "verbose", "config_file", "assignments"},
     "check-realism": {"as_json", "quiet", "verbose", "config_file", "assignments"},
+    "turing": {"folder", "as_json", "quiet", "verbose", "config_file", "assignments"},
 }
 
 
@@ -55,8 +58,9 @@ def refusal(cls: type = TrainConfig, **given: Any) -> ConfigError:
         (AblateConfig, ablate_command),
         (CheckLabelsConfig, check_labels_command),
         (RealismConfig, realism_command),
+        (TuringConfig, turing_command),
     ],
-    ids=["train", "refine", "evaluate", "ablate", "check-labels", "check-realism"],
+    ids=["train", "refine", "evaluate", "ablate", "check-labels", "check-realism", "turing"],
 )
 def test_options_are_the_fields_of_the_config(cls: type, command: click.Command) -> None:
     names = {field.name for field in dataclasses.fields(cls)} - {"data"}
