@@ -155,10 +155,10 @@ async function galleries(result, test, several) {
     const rows = result.images.filter((row) => row.part === part.part);
     const title = several ? `, ${titleOf(part.part).toLowerCase()}` : "";
     const half = Math.min(SHOWN, Math.floor(rows.length / 2));
-    if (!half) continue;
-    for (const [words, some] of [
-      ["Hardest", rows.slice(0, half)], ["Easiest", rows.slice(-half).reverse()],
-    ]) {
+    const hardest = rows.slice(0, half).filter((row) => row.share < 1);
+    const easiest = half ? rows.slice(-half).reverse().filter((row) => row.share > 0) : [];
+    for (const [words, some] of [["Hardest", hardest], ["Easiest", easiest]]) {
+      if (!some.length) continue;
       const figures = await Promise.all(some.map((row) => figure(row, test)));
       made.push(node("h2", {}, `${words} images${title}`), node("div", { class: "gallery" }, ...figures));
     }
