@@ -42,6 +42,7 @@ def command(folder: Path | None, as_json: bool, quiet: bool, verbose: bool, **pa
         from simgan.engine.data.source import require
         from simgan.engine.evaluation.turing.experiment import experiment
         from simgan.engine.evaluation.turing.report import plan
+        from simgan.engine.signals import stop_on_signals
 
         for module in ("starlette", "uvicorn"):
             require(module, "web", "the page of turing")
@@ -53,11 +54,13 @@ def command(folder: Path | None, as_json: bool, quiet: bool, verbose: bool, **pa
             raters = parse_raters(resolved.config.raters).most
             for sentence in plan_sentences(plan(test.design, raters), raters):
                 view.message(sentence)
-            server = Server(test, resolved.config.port)
-            click.echo(f"open {server.link}  (only this machine can; Ctrl-C ends)")
-            if resolved.config.browser:
-                server.open_browser()
-            server.run()
+            # Before the link is out, so that no signal that anybody sends afterwards is lost.
+            with stop_on_signals() as stop:
+                server = Server(test, resolved.config.port)
+                click.echo(f"open {server.link}  (only this machine can; Ctrl-C ends)")
+                if resolved.config.browser:
+                    server.open_browser()
+                server.run(stop)
 
 
 def _print_results(folder: Path, as_json: bool) -> None:

@@ -76,18 +76,20 @@ class Guard:
 
 
 async def _body(receive: Receive) -> bytes | None:
-    """The whole body, or None where it is too large."""
-    body = b""
+    """The whole body, or None where it is too large.
+
+    The rest of a large one is read, not kept: a connection that is closed before its end is reset,
+    and the refusal may be lost.
+    """
+    body, size = b"", 0
     while True:
         message = await receive()
-        if message["type"] != "http.request":
-            return body
         more: bytes = message.get("body", b"")
-        body += more
-        if len(body) > LARGEST_BODY:
-            return None
-        if not message.get("more_body", False):
-            return body
+        size += len(more)
+        if size <= LARGEST_BODY:
+            body += more
+        if message["type"] != "http.request" or not message.get("more_body", False):
+            return body if size <= LARGEST_BODY else None
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -4,16 +4,31 @@ import secrets
 import socket
 import threading
 import webbrowser
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import uvicorn
 
 from simgan.cli.web.api import application
 from simgan.engine.errors import ConfigError, Interrupted
 from simgan.engine.evaluation.turing.experiment import Experiment
-from simgan.engine.signals import stop_on_signals
+from simgan.engine.signals import StopRequest
 
 ADDRESS = "127.0.0.1"
 KEY_BYTES = 32
+
+
+class _Uvicorn(uvicorn.Server):
+    """uvicorn without handlers of its own: a signal before it has any would be lost."""
+
+    stop = StopRequest()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def on_tick(self, counter: int) -> bool:
+        return await super().on_tick(counter) or self.stop.requested is not None
 
 
 class Server:
@@ -32,7 +47,7 @@ class Server:
         self.port: int = self.socket.getsockname()[1]
         self.key = secrets.token_urlsafe(KEY_BYTES)
         app = application(experiment, port=self.port, key=self.key)
-        self.uvicorn = uvicorn.Server(
+        self.uvicorn = _Uvicorn(
             uvicorn.Config(
                 app,
                 log_level="error",
@@ -54,14 +69,14 @@ class Server:
         """Show the page in the user's browser; a browser that runs in the terminal may block."""
         threading.Thread(target=webbrowser.open, args=(self.link,), daemon=True).start()
 
-    def run(self) -> None:
+    def run(self, stop: StopRequest) -> None:
         """Serve until SIGINT or SIGTERM.
 
         Raises:
             Interrupted: always; the answers so far are in the folder.
         """
-        with stop_on_signals() as stop, self.socket:
-            # uvicorn ends at the first signal and then passes it on to the handlers of `stop`.
+        self.uvicorn.stop = stop
+        with self.socket:
             self.uvicorn.run(sockets=[self.socket])
         folder = self.experiment.folder
         raise Interrupted(
