@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simgan.engine.durable import disk_error, replace_file
-from simgan.engine.errors import ConfigError
+from simgan.engine.durable import replace_file
+from simgan.engine.evaluation.result_folder import new_result_folder
 from simgan.engine.evaluation.task import Task
 from simgan.engine.observer import Observer
 
@@ -18,22 +18,9 @@ JSON_FILE, ERRORS_FILE, CURVES_FILE = "evaluation.json", "errors.npz", "curves.p
 
 
 def prepare_folder(out: str | None, observer: Observer) -> Path | None:
-    """Make the folder, before anything is trained.
-
-    Raises:
-        ConfigError: it already holds an evaluation.
-        DiskError: it cannot be made.
-    """
-    if out is None:
-        return None
-    folder = Path(out)
-    if (folder / JSON_FILE).exists():
-        raise ConfigError(f"{folder} already holds an evaluation", fix="Choose another --out.")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise disk_error(error, folder) from error
-    if importlib.util.find_spec("matplotlib") is None:
+    """See `new_result_folder`; warns where there will be no picture."""
+    folder = new_result_folder(out, JSON_FILE, "an evaluation")
+    if folder is not None and importlib.util.find_spec("matplotlib") is None:
         observer.warning("no curves.png without matplotlib: install simgan-engine[plots]")
     return folder
 

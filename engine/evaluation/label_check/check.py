@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simgan.engine.config import to_dict
-from simgan.engine.durable import disk_error, replace_file
-from simgan.engine.errors import ConfigError, DataError
+from simgan.engine.durable import replace_file
+from simgan.engine.errors import DataError
 from simgan.engine.evaluation.label_check.config import (
     MEASURES,
     CheckLabelsConfig,
@@ -24,6 +24,7 @@ from simgan.engine.evaluation.label_check.config import (
 from simgan.engine.evaluation.label_check.measures import ALL, Compared, Measured, compared
 from simgan.engine.evaluation.label_check.run_pairs import load_pairs
 from simgan.engine.evaluation.label_check.worst_sheet import draw_worst
+from simgan.engine.evaluation.result_folder import new_result_folder
 from simgan.engine.observer import Observer, SilentObserver
 from simgan.engine.run_folder import environment
 
@@ -68,7 +69,7 @@ def check_labels(
         config = check_labels_config(config)
     observer = observer or SilentObserver()
     started = time.perf_counter()
-    folder = _prepare_folder(config.out)
+    folder = new_result_folder(config.out, JSON_FILE, "a label check")
     pairs = load_pairs(config, observer)
     observer.message(
         f"comparing {len(pairs):,} pairs of {pairs.facts['synthetic']['location']} and "
@@ -162,25 +163,6 @@ def _notes(measures: Mapping[str, Measured], count: int) -> list[str]:
     if importlib.util.find_spec("skimage") is None:
         notes.append("no optical flow without scikit-image: install simgan-engine[labels]")
     return notes
-
-
-def _prepare_folder(out: str | None) -> Path | None:
-    """Make the folder, before anything is measured.
-
-    Raises:
-        ConfigError: it already holds a check.
-        DiskError: it cannot be made.
-    """
-    if out is None:
-        return None
-    folder = Path(out)
-    if (folder / JSON_FILE).exists():
-        raise ConfigError(f"{folder} already holds a label check", fix="Choose another --out.")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise disk_error(error, folder) from error
-    return folder
 
 
 def _write(

@@ -17,7 +17,7 @@ from simgan.engine.data.batches import Order
 from simgan.engine.discriminator import Discriminator, Layout
 from simgan.engine.errors import DivergedError
 from simgan.engine.evaluation import student_t
-from simgan.engine.evaluation.binomial import exact_interval
+from simgan.engine.evaluation.binomial import clopper_pearson
 from simgan.engine.evaluation.realism.images import Images
 from simgan.engine.losses import discriminator_loss
 from simgan.kernels import REAL, REFINED
@@ -184,7 +184,7 @@ def summarize(
         error = float(patches.std(ddof=1)) / math.sqrt(len(patches))
         half = error * student_t.quantile(confidence, len(patches) - 1)
     verdicts = right(np.mean([its.scores for its in answers], axis=0))
-    low, high = exact_interval(int(verdicts.sum()), len(verdicts), confidence)
+    low, high = clopper_pearson(int(verdicts.sum()), len(verdicts), confidence)
     return ClassifierTest(
         patch_accuracy=mean,
         patch_low=mean - half,

@@ -5,30 +5,17 @@ import json
 from pathlib import Path
 from typing import Any
 
-from simgan.engine.durable import disk_error, replace_file
-from simgan.engine.errors import ConfigError
+from simgan.engine.durable import replace_file
+from simgan.engine.evaluation.result_folder import new_result_folder
 from simgan.engine.observer import Observer
 
 JSON_FILE, PLOT_FILE = "realism.json", "realism.png"
 
 
 def prepare_folder(out: str | None, observer: Observer) -> Path | None:
-    """Make the folder, before anything is trained.
-
-    Raises:
-        ConfigError: it already holds a check.
-        DiskError: it cannot be made.
-    """
-    if out is None:
-        return None
-    folder = Path(out)
-    if (folder / JSON_FILE).exists():
-        raise ConfigError(f"{folder} already holds a realism check", fix="Choose another --out.")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise disk_error(error, folder) from error
-    if importlib.util.find_spec("matplotlib") is None:
+    """See `new_result_folder`; warns where there will be no picture."""
+    folder = new_result_folder(out, JSON_FILE, "a realism check")
+    if folder is not None and importlib.util.find_spec("matplotlib") is None:
         observer.warning(f"no {PLOT_FILE} without matplotlib: install simgan-engine[plots]")
     return folder
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from simgan.engine.evaluation.turing.binomial import (
+from simgan.engine.evaluation.binomial import (
     POWER,
     clopper_pearson,
     detectable,

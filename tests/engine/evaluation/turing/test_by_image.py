@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from simgan.engine.evaluation.turing.binomial import p_two_sided
+from simgan.engine.evaluation.binomial import p_two_sided
 from simgan.engine.evaluation.turing.by_image import p_by_image
 
 
