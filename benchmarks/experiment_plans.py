@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from simgan.engine import open_source
 from simgan.engine.config import to_dict, train_config
 
-ESTIMATOR = {"batch": 64, "steps": 600, "schedule": "cosine"}
+ESTIMATOR = {"batch": 64, "steps": 600, "schedule": "cosine", "channels_last": True}
 PAPER = {**ESTIMATOR, "size": "small"}  # the paper's layers, fewer features
 NORMALIZED = {**ESTIMATOR, "size": "normalized"}
 REPLICATIONS = 5
@@ -23,6 +23,7 @@ REFINER: dict[str, Any] = {
     "width": 24,
     "blocks": 3,
     "padding": "replicate",
+    "channels_last": True,
     "tensorboard": False,
     "sample_every": 200,
     "checkpoint_every": 200,
