@@ -18,7 +18,15 @@ if TYPE_CHECKING:
     from simgan.engine.observer import Observer
     from simgan.engine.trainer import RunResult
 
-WITH_RESUME = ("resume", "steps", "feature_transform", "as_json", "quiet", "verbose")
+WITH_RESUME = (
+    "resume",
+    "steps",
+    "patience",
+    "feature_transform",
+    "as_json",
+    "quiet",
+    "verbose",
+)
 
 
 @click.command("train", cls=settings.SettingsCommand, epilog=settings.EPILOG)
@@ -27,7 +35,7 @@ WITH_RESUME = ("resume", "steps", "feature_transform", "as_json", "quiet", "verb
     "--resume",
     metavar="RUN",
     type=click.Path(),
-    help="Continue a run from its newest checkpoint; only --steps may go with it.",
+    help="Continue a run from its newest checkpoint; only --steps and --patience may go with it.",
 )
 @click.option(
     "-n", "--dry-run", is_flag=True, help="Show settings, data and memory; write nothing."
@@ -56,7 +64,8 @@ def command(
     work: _Resumed | _Started
     if resume is not None:
         _refuse_other_settings(ctx)
-        work = _Resumed(find_run(resume), params["steps"], params["feature_transform"])
+        changes = {name: params[name] for name in ("steps", "patience", "feature_transform")}
+        work = _Resumed(find_run(resume), changes)
     else:
         resolved = settings.resolve(TrainConfig, params)
         if dry_run:
@@ -101,20 +110,14 @@ class _Started:
 class _Resumed:
     """A run that goes on, to its own number of steps or another."""
 
-    def __init__(self, path: Path, steps: int | None, feature_transform: str | None) -> None:
+    def __init__(self, path: Path, changes: dict[str, Any]) -> None:
         self._path = path
-        self._steps = steps
-        self._feature_transform = feature_transform
+        self._changes = changes
 
     def run(self, view: "Observer") -> "RunResult":
         from simgan.engine.trainer import resume
 
-        return resume(
-            self._path,
-            steps=self._steps,
-            feature_transform=self._feature_transform,
-            observer=view,
-        )
+        return resume(self._path, **self._changes, observer=view)
 
     def folder(self) -> Path | None:
         return self._path
@@ -127,7 +130,7 @@ def _refuse_other_settings(ctx: click.Context) -> None:
         if source is ParameterSource.COMMANDLINE and name not in WITH_RESUME:
             raise click.UsageError(
                 f"--resume takes every setting from the run; {param.opts[-1]} cannot go with it "
-                "(only --steps can)",
+                "(only --steps and --patience can)",
                 ctx,
             )
 

@@ -152,16 +152,22 @@ class Refiner(nn.Module):
 
     @classmethod
     def load(cls, path: str | Path, backend: str | None = None) -> "Refiner":
-        """The refiner of a run (newest checkpoint), a checkpoint folder or a .safetensors file.
+        """The refiner of a run, a checkpoint folder or a .safetensors file.
 
+        Of a run it is the best where the run has a rule to stop, else the newest, as in `refine`.
         Returns it on the CPU, in evaluation mode.
 
         Raises:
             CheckpointError: nothing is there, or it is damaged, unsafe or not a refiner.
         """
+        from simgan.engine.best_checkpoint import read_best
         from simgan.engine.checkpoint import verified_file
 
-        return load_refiner_file(verified_file(Path(path), "refiner.safetensors"), backend)
+        place = Path(path)
+        best = read_best(place / "checkpoints")
+        if best is not None:
+            place = place / "checkpoints" / best.checkpoint
+        return load_refiner_file(verified_file(place, "refiner.safetensors"), backend)
 
 
 def load_refiner_file(path: Path, backend: str | None = None) -> Refiner:

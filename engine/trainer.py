@@ -106,6 +106,7 @@ def resume(
     path: str | Path,
     *,
     steps: int | None = None,
+    patience: int | None = None,
     feature_transform: str | None = None,
     observer: Observer | None = None,
 ) -> RunResult:
@@ -116,6 +117,7 @@ def resume(
     Args:
         path: the run folder, or its name or number in runs/.
         steps: a new T, to train longer than the run was meant to.
+        patience: another one; a larger one goes on where `stop_on` ended the run.
         feature_transform: the .pt2 file of the run, if it has one: such a file can run code, so a
             run folder alone is not trusted to name it.
         observer: is told of progress.
@@ -129,7 +131,7 @@ def resume(
     with run.lock(), stop_on_signals() as stop:
         clean_leftovers(run.path, run.checkpoints, run.samples, run.debug)
         checkpoint = None if run.untouched() else _newest(run, observer)
-        config = _longer(run, run.config(), steps)
+        config = _longer(run, run.config(), steps, patience)
         _refuse_unnamed_network(config, feature_transform)
         threads = torch.get_num_threads()
         if checkpoint is not None:
@@ -219,14 +221,21 @@ def _resuming(run: RunFolder, checkpoint: Checkpoint | None) -> str:
     )
 
 
-def _longer(run: RunFolder, config: TrainConfig, steps: int | None) -> TrainConfig:
-    if steps is None or steps == config.steps:
-        return config
-    if steps < config.steps:
+def _longer(
+    run: RunFolder, config: TrainConfig, steps: int | None, patience: int | None
+) -> TrainConfig:
+    """The run's settings with what may change later; config.json is written anew where it did."""
+    if steps is not None and steps < config.steps:
         raise ConfigError(
             f"steps must be at least the run's {config.steps} to resume it, got {steps}"
         )
-    config = train_config({**to_dict(config), "steps": steps})
+    if patience is not None and config.stop_on == "none":
+        raise ConfigError(f"patience is for runs with stop_on, which {run.path} has not")
+    wanted = {"steps": steps, "patience": patience}
+    changes = {name: value for name, value in wanted.items() if value is not None}
+    if all(getattr(config, name) == value for name, value in changes.items()):
+        return config
+    config = train_config({**to_dict(config), **changes})
     replace_file(run.path / "config.json", to_json(config).encode())
     return config
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from simgan.engine.config import to_dict
@@ -84,14 +85,7 @@ def evaluate(
         sets = load_sets(config, observer)
         warn_of_shared_images(sets, observer)
         folder = prepare_folder(config.out, observer)
-        if config.baselines and not baselines.installed():
-            observer.warning("no kNN and ridge without scikit-learn: install "
-                             "simgan-engine[evaluate]")  # fmt: skip
-        if device.type == "cpu" and config.size == "paper":
-            observer.message(
-                "the paper's estimator takes hours on a CPU; for a first look add "
-                "--size small --batch 64 --steps 1000"
-            )
+        _say_first(config, device, observer)
         trained = predict_test(
             sets.arms, sets.validation, sets.test.images, config, precision, observer
         )
@@ -114,6 +108,17 @@ def evaluate(
     names = sets.test.images.names
     files = write_results(folder, report, task, names, errors) if folder else []
     return EvaluationResult(report, errors, files)
+
+
+def _say_first(config: EvaluateConfig, device: torch.device, observer: Observer) -> None:
+    """What somebody should know before the hours pass."""
+    if config.baselines and not baselines.installed():
+        observer.warning("no kNN and ridge without scikit-learn: install simgan-engine[evaluate]")
+    if device.type == "cpu" and config.size == "paper":
+        observer.message(
+            "the paper's estimator takes hours on a CPU; for a first look add "
+            "--size small --batch 64 --steps 1000"
+        )
 
 
 def predict_test(

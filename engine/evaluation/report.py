@@ -59,36 +59,14 @@ def judge(
     seeds = errors[0].shape[0]
     pooled = _bootstrap(seeds, units, config)
     single = pooled if seeds == 1 else _bootstrap(1, units, config)
-    grid = _grid(max(float(e.max()) for e in errors), task.curve_step)
     return {
         "error": task.error,
         "unit": task.unit,
         "images": len(truth),
         "confidence": config.confidence,
         "resampled": f"{kind} and seeds" if seeds > 1 else kind,
-        "arms": [
-            {
-                "name": arm.name,
-                **_summary(values, pooled, task),
-                "seeds": [
-                    {"seed": config.seed + s, **_summary(row[None], single, task)}
-                    for s, row in enumerate(values)
-                ],
-                "curve": {task.unit: grid, "share": within(values, grid)},
-            }
-            for arm, values in zip(arms, errors, strict=True)
-        ],
-        "baselines": [
-            {
-                "arm": arm.name,
-                "name": name,
-                "setting": setting,
-                "trained_on": count,
-                **_summary(_flat(task.errors(predicted, truth)[None]), single, task),
-            }
-            for arm in arms
-            for name, setting, count, predicted in arm.baselines
-        ],
+        "arms": _by_arm(arms, errors, pooled, single, config),
+        "baselines": _by_baseline(arms, truth, single, task),
         "comparisons": [
             {
                 "reference": arms[0].name,
@@ -101,6 +79,46 @@ def judge(
         **({task.parts_name: _by_part(arms, by_part, task)} if task.parts else {}),
         "notes": [*notes, *([task.note] if task.note else [])],
     }
+
+
+def _by_arm(
+    arms: list[ArmPredictions],
+    errors: list[Errors],
+    pooled: Bootstrap,
+    single: Bootstrap,
+    config: EvaluateConfig,
+) -> list[dict[str, Any]]:
+    """Summaries of all seeds and of each, and the curve of every arm on the same grid."""
+    task = task_of(config)
+    grid = _grid(max(float(e.max()) for e in errors), task.curve_step)
+    return [
+        {
+            "name": arm.name,
+            **_summary(values, pooled, task),
+            "seeds": [
+                {"seed": config.seed + s, **_summary(row[None], single, task)}
+                for s, row in enumerate(values)
+            ],
+            "curve": {task.unit: grid, "share": within(values, grid)},
+        }
+        for arm, values in zip(arms, errors, strict=True)
+    ]
+
+
+def _by_baseline(
+    arms: list[ArmPredictions], truth: Truth, single: Bootstrap, task: Task
+) -> list[dict[str, Any]]:
+    return [
+        {
+            "arm": arm.name,
+            "name": name,
+            "setting": setting,
+            "trained_on": count,
+            **_summary(_flat(task.errors(predicted, truth)[None]), single, task),
+        }
+        for arm in arms
+        for name, setting, count, predicted in arm.baselines
+    ]
 
 
 def _flat(errors: Errors) -> Errors:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from same_run import assert_same_run, assert_same_state, metric_rows
 from tiny import TINY, poison_a_weight, tiny_images
 from tiny_evaluate import Ears
@@ -20,6 +21,7 @@ from simgan.engine.checkpoint import checkpoints
 from simgan.engine.config import TrainConfig, train_config
 from simgan.engine.errors import CheckpointError, ConfigError, DataError, Interrupted
 from simgan.engine.evaluation.realism.images import random_rows, sample
+from simgan.engine.refiner import Refiner
 from simgan.engine.session import Session
 from simgan.engine.trainer import RunResult, resume, train
 
@@ -123,6 +125,22 @@ def test_a_run_stops_when_looks_get_no_better_and_keeps_its_best(
     assert any(text.startswith(said + "; the looks took") for text in ears.messages)
     again = resume(result.run)
     assert (again.steps, again.best, again.verdict) == (8, result.best, said)
+
+
+def test_more_patience_goes_on_where_the_rule_ended_the_run(
+    tmp_path: Path, script: Callable[..., None]
+) -> None:
+    script(5.0, 3.0, 4.0, 3.5, 1.0, 2.0)
+    run = train(config_of(tmp_path, patience=2)).run
+    result = resume(run, patience=3)
+    assert (result.steps, best_of(result)["step"], best_of(result)["stopped"]) == (12, 10, None)
+    assert json.loads((run / "config.json").read_text())["patience"] == 3
+
+
+def test_patience_is_refused_where_no_rule_is(tmp_path: Path) -> None:
+    run = train(config_of(tmp_path, stop_on="none", steps=2)).run
+    with pytest.raises(ConfigError, match="patience is for runs with stop_on"):
+        resume(run, patience=3)
 
 
 def test_a_run_that_gets_better_runs_to_its_end(
@@ -242,6 +260,11 @@ def test_refine_takes_the_best_unless_told_otherwise(
     for which in (None, "best"):
         assert "step-00000004 (the best of the run: KID 3; --checkpoint newest" in used[which]
     assert used["newest"].endswith("step-00000008")
+    best = Refiner.load(run / "checkpoints" / "step-00000004").state_dict()
+    newest = Refiner.load(run / "checkpoints" / "step-00000008").state_dict()
+    for name, weight in Refiner.load(run).state_dict().items():
+        assert torch.equal(weight, best[name])
+    assert any(not torch.equal(best[name], newest[name]) for name in best)
     (run / "checkpoints" / "best.json").unlink()
     with pytest.raises(CheckpointError, match="has no best checkpoint"):
         refine_here(run, data, tmp_path / "no", checkpoint="best")

@@ -1,6 +1,5 @@
 """`check_labels`: pairs in, what moved in them out."""
 
-import importlib.util
 import io
 import json
 import math
@@ -160,8 +159,6 @@ def _notes(measures: Mapping[str, Measured], count: int) -> list[str]:
         )
         if measures["estimator"].report["seeds"] == 1:
             notes.append("one estimator: its intervals say nothing about other seeds")
-    if importlib.util.find_spec("skimage") is None:
-        notes.append("no optical flow without scikit-image: install simgan-engine[labels]")
     return notes
 
 
