@@ -75,7 +75,8 @@ def report(
     target = Path(output) if output is not None else folder.path / NAME
     if target.is_dir():
         raise ConfigError(f"output: {target} is a folder, expected a file")
-    found = [(k, find(k, folder.path, getattr(given, k.anchor.replace("-", "_")))) for k in KINDS]
+    named = {kind.anchor: getattr(given, kind.anchor.replace("-", "_"), None) for kind in KINDS}
+    found = [(kind, find(kind, folder.path, named[kind.anchor])) for kind in KINDS]
     facts = gather(folder)
     pictures = look(facts)
     for note in (*facts.notes, *pictures.notes):

@@ -15,6 +15,7 @@ from simgan.engine.reporting.parts import (
     bench,
     evaluation,
     label_check,
+    label_match,
     realism,
     turing,
 )
@@ -22,6 +23,7 @@ from simgan.engine.reporting.parts.kind import PartKind
 
 # In the order of the page.
 KINDS: tuple[PartKind, ...] = (
+    label_match.KIND,
     label_check.KIND,
     realism.KIND,
     evaluation.KIND,
@@ -80,12 +82,12 @@ def render(kind: PartKind, file: Path | None, embedder: Embedder) -> Part:
             Sentence("open", f"{kind.title}: {file.name} cannot be shown ({reason}).")
         )
     if kind.figures:
-        _embed_figures(part, file.parent, embedder)
+        _embed_figures(part, file.parent, kind.figures, embedder)
     return part
 
 
-def _embed_figures(part: Part, folder: Path, embedder: Embedder) -> None:
-    files = sorted(folder.glob("*.png"))
+def _embed_figures(part: Part, folder: Path, pattern: str, embedder: Embedder) -> None:
+    files = sorted(folder.glob(pattern))
     for file in files[:MOST_FIGURES]:
         try:
             figure = embedder.file(file, f"{part.title}: {file.stem.replace('_', ' ')}")

@@ -55,5 +55,5 @@ KIND = PartKind(
     files=(),
     absent="No bench was given: the speed below is that of this run alone.",
     fill=fill,
-    figures=False,
+    figures="",
 )

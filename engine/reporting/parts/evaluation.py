@@ -194,5 +194,5 @@ KIND = PartKind(
     absent="No evaluation was given: whether refined images make a better training set is not "
     "known; simgan-engine evaluate measures it.",
     fill=fill,
-    figures=False,
+    figures="",
 )

@@ -13,12 +13,12 @@ class PartKind:
 
     Attributes:
         title: of its section.
-        anchor: its id in the page; with _ for -, the argument of `report` that names its place.
+        anchor: its id in the page; with _ for -, the argument of `report` that may name its place.
         folders: inside of a run, where it is looked for unasked.
         files: that hold it; the first one there is read.
         absent: the sentence for a page without it.
         fill: puts what its file holds into a part.
-        figures: whether the PNG files beside the file belong to it.
+        figures: a pattern for the files beside it that belong to it; empty where none do.
     """
 
     title: str
@@ -27,4 +27,4 @@ class PartKind:
     files: tuple[str, ...]
     absent: str
     fill: Callable[[Part, dict[str, Any]], None]
-    figures: bool = True
+    figures: str = "*.png"

@@ -4,10 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from tiny_report import PNG
 from tiny_results import results
 
+from simgan.engine.label_matching.found import Found
+from simgan.engine.label_matching.report import build_report
 from simgan.engine.reporting.content import Part
 from simgan.engine.reporting.embedding import Embedder
 from simgan.engine.reporting.parts import KINDS, find, generic, render
@@ -100,6 +103,29 @@ def test_a_bench_tells_its_summary_and_every_time() -> None:
     assert f"{ratio:.3g} times as fast as" in part.sentences[0].text
     timed = [row for row in values["cases"] if row["seconds"]]
     assert len(part.tables[0].rows) == len(timed)
+
+
+def test_label_matching_tells_what_is_drawn_and_how_labels_are_spread(tmp_path: Path) -> None:
+    weights = np.array([2.0, 2.0, 0.0, 0.0])
+    values = np.array([[0.0], [1.0], [5.0], [6.0]])
+    target = np.array([[0.0], [1.0], [40.0]])
+    found = Found(weights, ("yaw",), values, target, "degrees")
+    (tmp_path / "label-match.png").write_bytes(PNG)
+    (tmp_path / "samples.png").write_bytes(PNG)
+    part = shown(build_report("real.npz", "set", found, weights), tmp_path, "label-match")
+    assert part.sentences[0].text == (
+        "Labels were matched to real.npz: 2 of 4 synthetic images were drawn, which count as 2 "
+        "equally drawn ones."
+    )
+    assert (part.sentences[1].kind, part.sentences[1].text[:3]) == ("bad", "33%")
+    rows = [row[:3] for row in part.tables[0].rows]
+    assert rows == [
+        ["yaw", "synthetic", "3"],
+        ["yaw", "as drawn", "0.5"],
+        ["yaw", "real", "13.67"],
+    ]
+    assert [figure.alt for figure in part.figures] == ["Label matching: label-match"]
+    assert find(kind("label-match"), tmp_path, None) == tmp_path / "label-match.json"
 
 
 def comparison(low: float | None, high: float | None) -> dict[str, Any]:
