@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 from experiment_plans import ABLATION, PLANS, Plan, real_plan
-from experiment_tables import write_tables
+from experiment_tables import tables, write_tables
 from numpy.typing import NDArray
 
 from simgan.engine import ablate, evaluate, refine, resume, train
@@ -247,7 +247,7 @@ def main(words: list[str]) -> int:
         result = run(plan, KEPT / name)
         RESULTS.mkdir(parents=True, exist_ok=True)
         (RESULTS / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
-        print(f"wrote docs/results/{name}.json")
+        print(f"{tables(result)}\n\nwrote docs/results/{name}.json", flush=True)
     return 0
 
 
