@@ -12,7 +12,6 @@ only, so a refiner can bridge the gap while the labels stay true.
 
 from collections.abc import Callable, Sequence
 from typing import Literal, get_args
-from urllib.parse import parse_qsl
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +20,13 @@ from simgan.engine.config import DataPolicy
 from simgan.engine.data.philox import normals, raw_draws, uniforms
 from simgan.engine.data.procedural_eyes import camera, geometry, shading
 from simgan.engine.data.procedural_eyes.looks import LOOK_DRAWS, draw_looks
+from simgan.engine.data.procedural_location import COUNT, SCHEME, SEED, check_number, parse_numbers
 from simgan.engine.data.source import Source
 from simgan.engine.errors import DataError
 
 Kind = Literal["synthetic", "camera"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-SCHEME = "procedural:"
+SIDE = (8, 4096)  # pixels
 CHUNK = 16  # images drawn together: their maps stay in the cache of one core
 PARAMETER_DRAWS = 128  # words reserved for shapes and looks, so that new looks keep the noise
 VERSION = 1  # raised when the pictures change, so that packed copies are not reused
@@ -69,14 +69,10 @@ class ProceduralEyes(Source):
     ) -> None:
         if kind not in KINDS:
             raise DataError(f"procedural eyes are synthetic or camera, got {kind!r}")
-        for name, value, low, high in (
-            ("count", count, 1, 100_000_000),
-            ("seed", seed, 0, 2**63 - 1),
-            ("height", height, 8, 4096),
-            ("width", width, 8, 4096),
-        ):
-            if not low <= value <= high:
-                raise DataError(f"{name} of procedural eyes must be {low} to {high}, got {value}")
+        check_number("eyes", "count", count, COUNT)
+        check_number("eyes", "seed", seed, SEED)
+        check_number("eyes", "height", height, SIDE)
+        check_number("eyes", "width", width, SIDE)
         location = f"{SCHEME}{kind}?count={count}&seed={seed}"
         if (height, width) != (geometry.MODEL_HEIGHT, geometry.MODEL_WIDTH):
             location += f"&height={height}&width={width}"
@@ -159,23 +155,6 @@ def parse_location(text: str, policy: DataPolicy | None = None) -> ProceduralEye
         DataError: the kind, a key or a value is not one of these.
     """
     example = f'write "{SCHEME}synthetic?count=2000&seed=0" or "{SCHEME}camera?count=2000&seed=0"'
-    if not text.startswith(SCHEME):
-        raise DataError(f"{text!r} does not begin with {SCHEME}", fix=example)
-    kind, _, query = text.removeprefix(SCHEME).partition("?")
-    if kind not in KINDS:
-        raise DataError(f"{text}: there are no procedural eyes of kind {kind!r}", fix=example)
-    numbers = {"count": 2000, "seed": 0, "height": 35, "width": 55}
-    seen: set[str] = set()
-    for key, value in parse_qsl(query, keep_blank_values=True):
-        if key not in numbers:
-            known = ", ".join(numbers)
-            raise DataError(f"{text}: unknown key {key!r}, expected {known}", fix=example)
-        if key in seen:
-            raise DataError(f"{text}: {key} is given twice", fix=example)
-        if not (value.isascii() and value.isdigit() and len(value) < 20):
-            raise DataError(
-                f"{text}: {key} must be a whole number below 2**63, got {value!r}", fix=example
-            )
-        seen.add(key)
-        numbers[key] = int(value)
+    defaults = {"count": 2000, "seed": 0, "height": 35, "width": 55}
+    kind, numbers = parse_numbers(text, "eyes", KINDS, defaults, example)
     return ProceduralEyes(kind, **numbers, policy=policy)

@@ -8,7 +8,6 @@ noise. Both draw poses from one distribution, so that only the appearance differ
 
 from collections.abc import Sequence
 from typing import Literal, get_args
-from urllib.parse import parse_qsl
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,14 +15,15 @@ from numpy.typing import NDArray
 from simgan.engine.config import DataPolicy
 from simgan.engine.data.philox import normals, raw_draws, uniforms
 from simgan.engine.data.procedural_hands import pose, sensor, surface
+from simgan.engine.data.procedural_location import COUNT, SCHEME, SEED, check_number, parse_numbers
 from simgan.engine.data.source import Source
 from simgan.engine.errors import DataError
 
 Kind = Literal["hand-synthetic", "hand-camera"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 KIND_CODE = 2  # of the first kind; procedural eyes have the codes before it
-SCHEME = "procedural:"
 PREFIX = f"{SCHEME}hand-"
+SIDE = (32, 1024)  # pixels
 CUBE = 300  # mm across the image, and from its near to its far plane, as in the protocol of NYU
 DISTANCE = (600.0, 900.0)  # mm from the camera to the centre of the joints
 OFF_CENTRE = 12.0  # mm that the cube may miss the hand by, each way
@@ -63,13 +63,9 @@ class ProceduralHands(Source):
     ) -> None:
         if kind not in KINDS:
             raise DataError(f"procedural hands are {' or '.join(KINDS)}, got {kind!r}")
-        for name, value, low, high in (
-            ("count", count, 1, 100_000_000),
-            ("seed", seed, 0, 2**63 - 1),
-            ("size", size, 32, 1024),
-        ):
-            if not low <= value <= high:
-                raise DataError(f"{name} of procedural hands must be {low} to {high}, got {value}")
+        check_number("hands", "count", count, COUNT)
+        check_number("hands", "seed", seed, SEED)
+        check_number("hands", "size", size, SIDE)
         location = f"{SCHEME}{kind}?count={count}&seed={seed}"
         if size != 224:
             location += f"&size={size}"
@@ -148,21 +144,6 @@ def parse_location(text: str, policy: DataPolicy | None = None) -> ProceduralHan
         DataError: the kind, a key or a value is not one of these.
     """
     example = f'write "{PREFIX}synthetic?count=2000&seed=0" or "{PREFIX}camera?count=2000&size=64"'
-    kind, _, query = text.removeprefix(SCHEME).partition("?")
-    if not text.startswith(SCHEME) or kind not in KINDS:
-        raise DataError(f"{text}: there are no procedural hands of kind {kind!r}", fix=example)
-    numbers = {"count": 2000, "seed": 0, "size": 224}
-    seen: set[str] = set()
-    for key, value in parse_qsl(query, keep_blank_values=True):
-        if key not in numbers:
-            known = ", ".join(numbers)
-            raise DataError(f"{text}: unknown key {key!r}, expected {known}", fix=example)
-        if key in seen:
-            raise DataError(f"{text}: {key} is given twice", fix=example)
-        if not (value.isascii() and value.isdigit() and len(value) < 20):
-            raise DataError(
-                f"{text}: {key} must be a whole number below 2**63, got {value!r}", fix=example
-            )
-        seen.add(key)
-        numbers[key] = int(value)
+    defaults = {"count": 2000, "seed": 0, "size": 224}
+    kind, numbers = parse_numbers(text, "hands", KINDS, defaults, example)
     return ProceduralHands(kind, **numbers, policy=policy)
