@@ -14,13 +14,20 @@ MARKS = "<!-- {}:begin -->", "<!-- {}:end -->"
 def write_tables() -> None:
     """Put every recorded result into the page, between its marks."""
     text = PAGE.read_text()
-    for file in sorted((DOCS / "results").glob("*.json")):
-        begin, end = (mark.format(file.stem) for mark in MARKS)
-        if begin in text:
-            before, _, rest = text.partition(begin)
-            table = tables(json.loads(file.read_text()))
-            text = f"{before}{begin}\n{table}\n{end}{rest.partition(end)[2]}"
+    for file in sorted((DOCS / "results").iterdir()):
+        if file.suffix == ".json":
+            text = _between(text, file.stem, tables(json.loads(file.read_text())))
+        elif file.suffix == ".md":
+            text = _between(text, file.stem, file.read_text().strip())
     PAGE.write_text(text)
+
+
+def _between(text: str, name: str, table: str) -> str:
+    begin, end = (mark.format(name) for mark in MARKS)
+    if begin not in text:
+        return text
+    before, _, rest = text.partition(begin)
+    return f"{before}{begin}\n{table}\n{end}{rest.partition(end)[2]}"
 
 
 def tables(result: dict[str, Any]) -> str:
