@@ -15,6 +15,7 @@ from simgan.engine.config import to_dict, train_config
 ESTIMATOR = {"batch": 64, "steps": 600, "schedule": "cosine", "channels_last": True}
 PAPER = {**ESTIMATOR, "size": "small"}  # the paper's layers, fewer features
 NORMALIZED = {**ESTIMATOR, "size": "normalized"}
+AUGMENTED = {**NORMALIZED, "shift": 3, "jitter": 0.5}
 REPLICATIONS = 5
 
 # A small refiner: minutes on two cores. What is not named is as in `train --preset demo`.
@@ -35,10 +36,10 @@ RANGES = {  # of gaze, degrees, that the real sets were taken in
     "mpiigaze": "pitch=-18..3,yaw=-18..18",
     "columbia": "pitch=-12..12,yaw=-17..17",
 }
-EYE_CROP = {"mpiigaze": 1.5, "columbia": 1.3}  # eyes as large as in the real images
+EYE_CROP = {"mpiigaze": 1.75, "columbia": 1.3}  # chosen on training people
 TRAINED = {  # chosen with `tune`
     "demo": {"lambda_reg": 0.3, "steps": 600, "width": 16},
-    "mpiigaze": {"lambda_reg": 3.0, "steps": 500},
+    "mpiigaze": {"lambda_reg": 2.0, "steps": 600, "width": 32},
     "columbia": {"lambda_reg": 3.0, "steps": 500},
 }
 
@@ -179,6 +180,7 @@ def real_plan(name: str, data: Path, *, validation: bool = False) -> Plan:
         estimators={
             "normalized": {**NORMALIZED, "data": policy},
             "paper's layers": {**PAPER, "data": policy},
+            "normalized, augmented": {**AUGMENTED, "data": policy},
         },
         match=RANGES[name],
         matched=("synthetic, matched", "refined"),

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from simgan.engine.config import DataPolicy
 from simgan.engine.data.file_tree import natural_key
 from simgan.engine.data.labels import match_labels
-from simgan.engine.data.pixels import convert_channels
 from simgan.engine.data.problems import Problem
 from simgan.engine.data.source import Source, require
 from simgan.engine.errors import DataError
@@ -95,7 +94,7 @@ class MpiiGaze(Source):
     def read(self, index: int) -> NDArray[Any]:
         file, eye, row = self.items[index]
         pixels = np.array(self._eyes(file)[eye]["image"][row])[..., None]
-        return convert_channels(pixels, self.policy.channels)
+        return self.as_told(pixels, index)
 
     def value_limits(self) -> tuple[float, float]:
         return 0.0, 255.0
