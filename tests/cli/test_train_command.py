@@ -49,17 +49,25 @@ def started(monkeypatch: pytest.MonkeyPatch, in_tmp: Path) -> list[TrainConfig]:
     return seen
 
 
+Resumed = tuple[str, int | None, int | None]
+
+
 @pytest.fixture
-def resumed(monkeypatch: pytest.MonkeyPatch, in_tmp: Path) -> list[tuple[str, int | None]]:
-    """The runs that the pretending trainer was asked to continue, with their new T."""
-    seen: list[tuple[str, int | None]] = []
+def resumed(monkeypatch: pytest.MonkeyPatch, in_tmp: Path) -> list[Resumed]:
+    """The runs that the pretending trainer was asked to continue, with new T and patience."""
+    seen: list[Resumed] = []
     finished_run(Path("runs/0001-demo"))
 
     def resume(
-        path: Path, *, steps: int | None, feature_transform: str | None, observer: Observer
+        path: Path,
+        *,
+        steps: int | None,
+        patience: int | None,
+        feature_transform: str | None,
+        observer: Observer,
     ) -> RunResult:
         assert feature_transform is None
-        seen.append((str(path), steps))
+        seen.append((str(path), steps, patience))
         return finished_run(Path(path))
 
     monkeypatch.setattr(trainer, "resume", resume)
@@ -121,11 +129,13 @@ def test_verbose_adds_the_settings_and_their_origins(started: list[TrainConfig])
 
 
 def test_resume_takes_the_run_and_perhaps_a_longer_t(
-    resumed: list[tuple[str, int | None]],
+    resumed: list[Resumed],
 ) -> None:
     assert invoke("--resume", "runs/0001-demo").exit_code == 0
     assert invoke("--resume", "runs/0001-demo", "--steps", "9", "--json").exit_code == 0
-    assert resumed == [("runs/0001-demo", None), ("runs/0001-demo", 9)]
+    assert invoke("--resume", "runs/0001-demo", "--patience", "4").exit_code == 0
+    run = "runs/0001-demo"
+    assert resumed == [(run, None, None), (run, 9, None), (run, None, 4)]
 
 
 @pytest.mark.parametrize(
@@ -134,7 +144,7 @@ def test_resume_takes_the_run_and_perhaps_a_longer_t(
     ids=lambda words: words[0],
 )
 def test_resume_refuses_every_other_setting_by_name(
-    other: list[str], resumed: list[tuple[str, int | None]]
+    other: list[str], resumed: list[Resumed]
 ) -> None:
     result = invoke("--resume", "runs/0001-demo", *other)
     assert result.exit_code == 2
@@ -143,12 +153,12 @@ def test_resume_refuses_every_other_setting_by_name(
 
 
 def test_resume_ignores_what_the_folder_and_the_environment_say(
-    resumed: list[tuple[str, int | None]], monkeypatch: pytest.MonkeyPatch
+    resumed: list[Resumed], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Path("simgan.toml").write_text("[train]\nlr = 1\n")
     monkeypatch.setenv("SIMGAN_STEPS", "77")
     assert invoke("--resume", "runs/0001-demo").exit_code == 0
-    assert resumed == [("runs/0001-demo", None)]
+    assert resumed == [("runs/0001-demo", None, None)]
 
 
 def crash_report(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> Path:
