@@ -84,12 +84,6 @@ class DataPolicy:
         low=1.0,
         high=4.0,
     )
-    equalize: bool = setting(
-        False,
-        "Equalize the histogram of every gray image: where the real ones are (MPIIGaze), the "
-        "synthetic ones must be, too.",
-        group="Data",
-    )
     limit: int | None = setting(
         None, "Use only the first N images.", group="Data", low=1, metavar="N"
     )

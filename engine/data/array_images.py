@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from simgan.engine.config import parse_composite
 from simgan.engine.data.labels import match_labels
-from simgan.engine.data.pixels import flatten_alpha
+from simgan.engine.data.pixels import convert_channels, flatten_alpha
 from simgan.engine.data.problems import Problem, transparency_error
 from simgan.engine.data.source import Source
 from simgan.engine.errors import DataError
@@ -63,7 +63,7 @@ class ArraySource(Source):
             pixels = pixels[..., None]
         if pixels.shape[-1] in (2, 4):
             pixels = self._without_alpha(pixels, self.names[index])
-        return self.as_told(pixels, index)
+        return convert_channels(pixels, self.policy.channels)
 
     def _without_alpha(self, pixels: NDArray[Any], name: str) -> NDArray[Any]:
         color, alpha = pixels[..., :-1], pixels[..., -1]

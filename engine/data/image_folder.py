@@ -14,6 +14,7 @@ from simgan.engine.data.decoding import decode_image, image_warnings
 from simgan.engine.data.file_tree import FileTree, list_files, stem, suffix
 from simgan.engine.data.headers import read_header
 from simgan.engine.data.labels import LabelMatch, is_label_table, match_labels, read_table
+from simgan.engine.data.pixels import convert_channels
 from simgan.engine.data.problems import BadImage, Problem
 from simgan.engine.data.source import Origin, Source
 from simgan.engine.errors import DataError
@@ -148,7 +149,7 @@ class ImageFolder(Source):
         return total.hexdigest()
 
     def _pixels(self, index: int, data: bytes) -> NDArray[Any]:
-        return self.as_told(self.decode_stored(index, data), index)
+        return convert_channels(self.decode_stored(index, data), self.policy.channels)
 
     def decode_stored(self, index: int, data: bytes) -> NDArray[Any]:
         """Pixels [H, W, C] from the bytes of a file, before gray or RGB is made of them."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from simgan.engine.config import DataPolicy
 from simgan.engine.data.file_tree import natural_key
 from simgan.engine.data.labels import match_labels
+from simgan.engine.data.pixels import convert_channels
 from simgan.engine.data.problems import Problem
 from simgan.engine.data.source import Source, require
 from simgan.engine.errors import DataError
@@ -94,7 +95,7 @@ class MpiiGaze(Source):
     def read(self, index: int) -> NDArray[Any]:
         file, eye, row = self.items[index]
         pixels = np.array(self._eyes(file)[eye]["image"][row])[..., None]
-        return self.as_told(pixels, index)
+        return convert_channels(pixels, self.policy.channels)
 
     def value_limits(self) -> tuple[float, float]:
         return 0.0, 255.0

@@ -16,7 +16,7 @@ from simgan.engine.data.file_tree import FileTree
 from simgan.engine.data.image_folder import ImageFolder
 from simgan.engine.data.labels import match_labels
 from simgan.engine.data.problems import BadImage
-from simgan.engine.data.source import refuse_equalized_depth, require
+from simgan.engine.data.source import require
 from simgan.engine.errors import DataError
 
 FRAME = re.compile(r"(synthdepth|depth)_(\d)_(\d+)\.png")
@@ -44,7 +44,6 @@ class NyuHand(ImageFolder):
         return any(_has_frames(place) for place in places)
 
     def choose_images(self, tree: FileTree) -> list[tuple[str, int | None]]:
-        refuse_equalized_depth(self.policy, self.location)
         found = {kind: [n for n in tree.images if _kind(n) == kind] for kind in KINDS}
         kind = self.policy.key or next(kind for kind in KINDS if found[kind])
         if kind not in KINDS:

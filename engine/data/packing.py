@@ -164,7 +164,7 @@ def fingerprint_of(images: NDArray[Any]) -> str:
 def _map_directly(source: Source, policy: DataPolicy) -> Packed | None:
     """The array of an .npy file as it is, when the policy changes nothing about it."""
     stored = getattr(source, "images", None)
-    if not isinstance(stored, np.memmap) or len(source) == 0 or policy.equalize:
+    if not isinstance(stored, np.memmap) or len(source) == 0:
         return None
     images = stored if stored.ndim == 4 else stored[..., None]
     start = source.items[0]

@@ -20,23 +20,6 @@ def convert_channels(pixels: NDArray[Any], channels: str) -> NDArray[Any]:
     return pixels
 
 
-def equalize(pixels: NDArray[Any]) -> NDArray[Any]:
-    """Histogram equalization of a gray image [H, W] or [H, W, 1]; same dtype.
-
-    The darkest value becomes 0 and the brightest the largest of the dtype; in between, a value
-    becomes the share of the other pixels that are not brighter. An even image stays as it is.
-    """
-    most = np.iinfo(pixels.dtype).max
-    upto = np.bincount(pixels.reshape(-1), minlength=most + 1).cumsum()
-    darkest = upto[upto > 0][0]
-    if darkest == pixels.size:
-        return pixels
-    share = (upto - darkest).clip(0) / (pixels.size - darkest)
-    table: NDArray[Any] = np.rint(share * most).astype(pixels.dtype)
-    equal: NDArray[Any] = table[pixels]
-    return equal
-
-
 def flatten_alpha(
     pixels: NDArray[Any], alpha: NDArray[Any], background: tuple[int, int, int]
 ) -> NDArray[Any]:

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simgan.engine.config import DataPolicy
-from simgan.engine.data.pixels import convert_channels, equalize
 from simgan.engine.data.problems import BadImage, Problem
 from simgan.engine.errors import DataError
 
@@ -20,7 +19,8 @@ DECODER = 1  # raised when the same file would give other pixels than before
 # Settings that decide which pixels come out of read(); the others only judge or resize them.
 PIXEL_SETTINGS = (
     "channels", "alpha", "frames", "exif", "max_pixels", "missing_labels", "key", "crop",
-    "eye_crop", "equalize", "limit",
+    "eye_crop",
+    "limit",
 )  # fmt: skip
 
 
@@ -81,22 +81,6 @@ class Source(ABC):
             BadImage: the image is damaged.
             DataError: the image needs a decision that the policy does not make.
         """
-
-    def as_told(self, pixels: NDArray[Any], index: int) -> NDArray[Any]:
-        """Stored pixels [H, W, C] with the channels and tones that the policy asks for.
-
-        Raises:
-            DataError: an image in color is to be equalized.
-        """
-        pixels = convert_channels(pixels, self.policy.channels)
-        if not self.policy.equalize:
-            return pixels
-        if pixels.shape[-1] != 1:
-            raise DataError(
-                f"{self.names[index]} is in color, and data.equalize is for gray images",
-                fix="Set data.channels to gray.",
-            )
-        return equalize(pixels)
 
     def load(self, index: int) -> tuple[NDArray[Any], Origin]:
         """Pixels of one image as `read` gives them, and their origin; a file is read once.
@@ -165,12 +149,6 @@ class Source(ABC):
         self.items = [self.items[i] for i in indices] if len(self.items) else self.items
         rows = np.asarray(indices, dtype=np.int64)
         self.labels = {key: values[rows] for key, values in self.labels.items()}
-
-
-def refuse_equalized_depth(policy: DataPolicy, what: str) -> None:
-    """Raise DataError where depths would be equalized: millimetres would become ranks."""
-    if policy.equalize:
-        raise DataError(f"{what}: depths cannot be equalized; leave out data.equalize")
 
 
 def _pixel_digest(pixels: NDArray[Any]) -> str:

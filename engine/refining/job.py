@@ -34,7 +34,7 @@ from simgan.engine.run_folder import environment
 from simgan.engine.signals import StopRequest, stop_on_signals
 
 # Data settings that decide which pixels come out.
-_PIXELS = ("size", "channels", "alpha", "frames", "exif", "key")
+_PIXELS = ("size", "channels", "alpha", "frames", "exif", "key", "crop", "eye_crop")
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from simgan.kernels.residual_block import block_limits
 TIMES = "\u00d7"
 
 # What training had to be told about the images holds for refining them, unless said otherwise.
-_INHERITED = ("channels", "alpha", "frames", "exif")
+_INHERITED = ("channels", "alpha", "frames", "exif", "eye_crop")
 _INHERITED_FOR_OWN_INPUT = ("key", "missing_labels", "max_bad", "max_pixels")
 
 

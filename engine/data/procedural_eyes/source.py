@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from simgan.engine.config import DataPolicy
 from simgan.engine.data.philox import normals, raw_draws, uniforms
-from simgan.engine.data.pixels import equalize
 from simgan.engine.data.procedural_eyes import camera, geometry, shading
 from simgan.engine.data.procedural_eyes.looks import LOOK_DRAWS, draw_looks
 from simgan.engine.data.procedural_location import COUNT, SCHEME, SEED, check_number, parse_numbers
@@ -146,10 +145,7 @@ class ProceduralEyes(Source):
             sensor = noise[:, grain:].reshape(light.shape)
             light = camera.photograph(light, looks, sensor)
         gray = np.clip(light, 0, 1) * 255 + 0.5
-        stored = gray.astype(np.uint8)
-        if self.policy.equalize:
-            stored = np.stack([equalize(image) for image in stored])
-        return stored[..., None].repeat(self._channels(), axis=-1)
+        return gray.astype(np.uint8)[..., None].repeat(self._channels(), axis=-1)
 
 
 def parse_location(text: str, policy: DataPolicy | None = None) -> ProceduralEyes:

@@ -16,7 +16,7 @@ from simgan.engine.config import DataPolicy
 from simgan.engine.data.philox import normals, raw_draws, uniforms
 from simgan.engine.data.procedural_hands import pose, sensor, surface
 from simgan.engine.data.procedural_location import COUNT, SCHEME, SEED, check_number, parse_numbers
-from simgan.engine.data.source import Source, refuse_equalized_depth
+from simgan.engine.data.source import Source
 from simgan.engine.errors import DataError
 
 Kind = Literal["hand-synthetic", "hand-camera"]
@@ -72,7 +72,6 @@ class ProceduralHands(Source):
         super().__init__(location, None, policy or DataPolicy())
         if self.policy.channels == "rgb":
             raise DataError("procedural hands are depth: data.channels cannot be rgb")
-        refuse_equalized_depth(self.policy, "procedural hands")
         self.kind = kind
         self.seed = seed
         self.size = size

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from corpus import write_unityeyes
 from PIL import Image
 from tiny_refine import (
     expected,
@@ -18,7 +19,9 @@ from tiny_refine import (
     tree,
 )
 
+from simgan.engine import open_source
 from simgan.engine.checkpoint import checkpoints
+from simgan.engine.config import DataPolicy
 from simgan.engine.errors import CheckpointError, ConfigError, DataError
 from simgan.engine.refining import refine
 
@@ -42,6 +45,23 @@ def test_refined_pixels_are_those_of_the_refiner(tmp_path: Path) -> None:
         refined = pixels_of(tmp_path / "out" / path.relative_to(source))
         np.testing.assert_array_equal(refined, expected(refiner, pixels_of(path)))
         assert refined.std() > 0
+
+
+def test_unityeyes_are_cropped_as_in_training(tmp_path: Path) -> None:
+    write_unityeyes(tmp_path / "eyes", 3)
+    policy = {"channels": "gray", "eye_crop": 1.25}
+    eyes = str(tmp_path / "eyes")
+    run = make_run(tmp_path, random_refiner(), data=policy, synthetic=eyes)
+    result = refine_here(run, eyes, tmp_path / "out", format="npz")
+    source = open_source(eyes, DataPolicy(channels="gray", eye_crop=1.25))
+    with np.load(result.output) as arrays:
+        refined = next(arrays[key] for key in arrays if arrays[key].ndim >= 3)
+    for index, image in enumerate(refined.reshape(3, 35, 55)):
+        plain = expected(random_refiner(), source.read(index)[..., 0])
+        np.testing.assert_array_equal(image, plain)
+    with pytest.raises((ConfigError, DataError), match="other data settings"):
+        other = {"channels": "gray", "eye_crop": 1.5}
+        refine_here(run, eyes, tmp_path / "out", format="npz", data=other)
 
 
 def test_the_manifest_has_one_line_per_image_in_order(tmp_path: Path) -> None:
