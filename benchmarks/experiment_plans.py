@@ -37,7 +37,7 @@ RANGES = {  # of gaze, degrees, that the real sets were taken in
     "columbia": "pitch=-12..12,yaw=-17..17",
 }
 EYE_CROP = {"mpiigaze": 1.75, "columbia": 1.3}  # chosen on training people
-TRAINED = {  # chosen with `tune`
+TRAINED = {  # chosen on training people, see docs/experiments.md
     "demo": {"lambda_reg": 0.3, "steps": 600, "width": 16},
     "mpiigaze": {"lambda_reg": 2.0, "steps": 600, "width": 32},
     "columbia": {"lambda_reg": 3.0, "steps": 500},

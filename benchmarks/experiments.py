@@ -65,7 +65,7 @@ class Teller:
 
 def run(plan: Plan, kept: Path) -> dict[str, Any]:
     """Train, refine and evaluate a plan; what is in `kept` already is not made again."""
-    started = time.perf_counter()
+    started, commit = time.perf_counter(), _commit()  # the tree may move on before the end
     kept.mkdir(parents=True, exist_ok=True)
     refined = [_refined(plan, seed, kept) for seed in range(plan.refiners)]
     estimators = {}
@@ -87,7 +87,7 @@ def run(plan: Plan, kept: Path) -> dict[str, Any]:
         "estimators": estimators,
         "labels": [_label_check(plan, seed, path, kept) for seed, path in enumerate(refined)],
         "environment": environment(),
-        "commit": _commit(),
+        "commit": commit,
         "seconds_of_this_call": round(time.perf_counter() - started),
     }
 
